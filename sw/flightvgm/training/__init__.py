@@ -1,0 +1,1 @@
+"""Training of the shipped checkpoints; needs the extra ``train`` (PyTorch)."""
