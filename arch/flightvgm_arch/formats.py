@@ -1,0 +1,52 @@
+"""Number formats and the layouts of rows, records and tiles in memory.
+
+Sources: ``docs/explanation/machine.md`` for the layouts; the alignment of FP16 operands follows the fast inner product
+of Winograd (1968) as used on DSP58 slices.
+"""
+
+from __future__ import annotations
+
+from flightvgm_arch.isa import ALIGNMENT
+
+INT8_MOST = 127  # Weights and activations lie in [-127, 127].
+FP16_MOST = 65504.0
+ALIGNED_BITS = 23  # Two's complement width of an aligned FP16 operand.
+FP16_K_MOST = 4096  # Inner extent up to which aligned sums are exact in 58 bits.
+INT8_K_MOST = 8256  # Inner extent up to which INT8 sums are exact modulo 2^28.
+METADATA_BYTES = 8  # FP32 scale and INT32 correction at the end of a record.
+COLUMN_BYTES = 16  # FP32 scale, FP32 bias, INT32 correction and a zero for each channel of a weight tile.
+NORM_EPSILON = 1e-6
+THETA_BITS = 16
+
+
+def round_up(value: int, unit: int) -> int:
+    """Smallest multiple of ``unit`` that is at least ``value``."""
+    return -(-value // unit) * unit
+
+
+def fp16_pitch(k: int) -> int:
+    """Bytes between rows of ``k`` FP16 values."""
+    return round_up(2 * k, ALIGNMENT)
+
+
+def record_pitch(k: int) -> int:
+    """Bytes between INT8 records of ``k`` values."""
+    return round_up(k + METADATA_BYTES, ALIGNMENT)
+
+
+def tile_bytes(columns: int, k: int) -> int:
+    """Bytes of a weight tile of ``columns`` channels of ``k`` values."""
+    return round_up(columns * (k + COLUMN_BYTES), ALIGNMENT)
+
+
+def theta_squared(cosine: float) -> int:
+    """Squared cosine threshold in 0.16 fixed point, rounded down and at most ``2^16 - 1``.
+
+    Raises
+    ------
+    ValueError
+        The threshold is not in [0, 1].
+    """
+    if not 0.0 <= cosine <= 1.0:
+        raise ValueError(f"the cosine threshold {cosine} must lie between 0 and 1")
+    return min(int(cosine * cosine * (1 << THETA_BITS)), (1 << THETA_BITS) - 1)
