@@ -1,0 +1,59 @@
+"""Everything that is run on this project: ``nox`` lints and tests, ``nox -l`` lists the rest."""
+
+import nox
+
+nox.options.sessions = ["lint", "test"]
+nox.options.reuse_existing_virtualenvs = True
+nox.options.error_on_external_run = True
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style, formatting, types and who imports whom."""
+    session.install("-e", ".[lint,test]", "nox")
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("mypy")
+    session.run("lint-imports")
+
+
+@nox.session
+def test(session: nox.Session) -> None:
+    """Run the tests; arguments after ``--`` go to pytest."""
+    session.install("-e", ".[test,video]")
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Generate a video on the golden machine: ``demo.gif``, and its frames side by side in ``demo.png``."""
+    session.install(".[video]")
+    session.run("flightvgm", "generate", "a red circle moving right", "--out", "demo.gif", "--sheet", "demo.png")
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure the project's figures against their bounds; arguments after ``--`` name cases."""
+    session.install(".[video]")
+    session.run("flightvgm", "bench", *session.posargs)
+
+
+@nox.session
+def study(session: nox.Session) -> None:
+    """Sweep thresholds and draw quality against work skipped into ``docs/images``."""
+    session.install("-e", ".[video,plot]")
+    session.run("python", "-m", "flightvgm.study", *(session.posargs or ["docs/images"]))
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Write the reference pages from the contract's tables."""
+    session.install("-e", ".")
+    session.run("python", "-m", "flightvgm_arch.reference", "docs/reference")
+
+
+@nox.session
+def train(session: nox.Session) -> None:
+    """Train a checkpoint; arguments after ``--`` go to the trainer."""
+    session.install("-e", ".[train,video,plot]")
+    session.run("python", "-m", "flightvgm.training.train", *session.posargs)
