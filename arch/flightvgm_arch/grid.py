@@ -69,7 +69,8 @@ class Grid:
         size = {"t": t, "h": h, "w": w}
         stride = {"t": h * w, "h": w, "w": 1}
         token = 0
-        for letters, index in zip(self.axes, (plane, row, column), strict=True):
+        for letters, rest in zip(self.axes, (plane, row, column), strict=True):
+            index = rest
             for axis in reversed(letters):
                 token += stride[axis] * (index % size[axis])
                 index //= size[axis]

@@ -1,10 +1,14 @@
-"""Named machines: ``TINY`` for unit tests, ``SMALL`` for cosimulation, ``SMALL4`` for scheduling, ``V80`` for the card."""
+"""Named machines.
+
+``TINY`` is for unit tests, ``SMALL`` for cosimulation, ``SMALL4`` for scheduling, ``V80`` for the card.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
-from flightvgm_arch.config import Config
+from flightvgm_arch.config import Config, ConfigError
 
 KIB, MIB = 1 << 10, 1 << 20
 
@@ -26,3 +30,24 @@ V80 = Config(
 )  # fmt: skip
 
 PRESETS = {config.name: config for config in (TINY, SMALL, SMALL4, V80)}
+
+
+def by_name(name: str) -> Config:
+    """Find a machine by the name of its preset, in any case, or read it from a TOML file.
+
+    Parameters
+    ----------
+    name : str
+        A key of :data:`PRESETS`, or a path that ends in ``.toml``.
+
+    Raises
+    ------
+    ConfigError
+        There is no such preset, or the file does not describe a machine.
+    """
+    if name.endswith(".toml"):
+        return Config.from_toml(Path(name))
+    if name.upper() not in PRESETS:
+        known = ", ".join(PRESETS)
+        raise ConfigError(f"there is no preset '{name}'; name one of {known}, or a machine's .toml file")
+    return PRESETS[name.upper()]
