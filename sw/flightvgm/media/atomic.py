@@ -1,0 +1,30 @@
+"""A file that appears whole under its name, or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+READABLE_BY_ALL = 0o666
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``, with the same suffix, and rename it to ``path`` in the end.
+
+    When the body raises, Ctrl-C included, the temporary file is removed and ``path`` keeps what it held.
+    """
+    handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        mask = os.umask(0)
+        os.umask(mask)
+        temporary.chmod(READABLE_BY_ALL & ~mask)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
