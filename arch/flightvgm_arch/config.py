@@ -137,7 +137,7 @@ class Config:
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
     def shares(self, width: int, head_dim: int = 72) -> tuple[Share, ...]:
-        """What each unit beside the array of a core has, and what it needs to keep up with the array.
+        """List what each unit beside the array of a core has, and what it needs to keep up with the array.
 
         Parameters
         ----------
@@ -206,6 +206,6 @@ class Share:
         if self.has >= self.needs:
             return ""
         return (
-            f"{self.has} {self.unit} are fewer than the {self.needs:.1f} that keep up with the array, so {self.work} runs "
-            f"at {self.has / self.needs:.0%} of the array's rate; raise {self.field}"
+            f"{self.has} {self.unit} are fewer than the {self.needs:.1f} that keep up with the array, so {self.work} "
+            f"runs at {self.has / self.needs:.0%} of the array's rate; raise {self.field}"
         )
