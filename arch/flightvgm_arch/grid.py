@@ -58,6 +58,32 @@ class Grid:
         group, row, column = (part.strip().replace("-", "") for part in self.slots.split("/"))
         return group, row, column
 
+    @property
+    def fields(self) -> dict[str, int]:
+        """Fields of the instruction SITE: the axes' permutation, how slots split it, group and chunk."""
+        group, row, column = self.axes
+        order = sum(AXES.index(axis) << 2 * place for place, axis in enumerate(group + row + column))
+        split = len(group) | len(row) << 2
+        height, width = self.chunk
+        return {"order": order, "split": split, "group": self.group, "chunk_rows": height, "chunk_columns": width}
+
+    @classmethod
+    def from_fields(cls, *, order: int, split: int, group: int, chunk_rows: int, chunk_columns: int) -> Grid:
+        """Invert :attr:`fields`.
+
+        Raises
+        ------
+        ValueError
+            The fields do not describe a grid.
+        """
+        places = [order >> shift & 3 for shift in (0, 2, 4)]
+        first, second = split & 3, split >> 2
+        if sorted(places) != [0, 1, 2] or first + second > len(AXES):
+            raise ValueError(f"SITE order {order:#b} and split {split:#b} do not lay out t, h and w over three slots")
+        letters = "".join(AXES[place] for place in places)
+        slots = (letters[:first], letters[first : first + second], letters[first + second :])
+        return cls(" / ".join(slot or "-" for slot in slots), group, (chunk_rows, chunk_columns))
+
     def extents(self, t: int, h: int, w: int) -> tuple[int, int, int]:
         """Planes, rows and columns of the grid of a ``t x h x w`` token set."""
         size = {"t": t, "h": h, "w": w}

@@ -90,8 +90,8 @@ def register_page() -> str:
             "[flightvgm.h](flightvgm.h)."
         ),
         (
-            "Access: `rw` read and write, `ro` read only, `rc` cleared when read, `tow` a one toggles the bit, `wo` reads "
-            "zero."
+            "Access: `rw` read and write, `ro` read only, `rc` cleared when read, `tow` a one toggles the bit, `wo` "
+            "reads zero."
         ),
         table(("offset", "name", "bits", "access", "meaning"), rows),
         "## Fields",
@@ -136,7 +136,7 @@ def preset_page() -> str:
         "## Balance",
         (
             "Lanes of a core beside those that keep up with its array, for heads of 72 channels: `has / needs`. The "
-            "narrower the model, the more rows pass the row unit for each MAC. A machine out of balance works, and waits."
+            "narrower the model, the more rows pass the row unit for each MAC. A machine out of balance waits."
         ),
         *(_balance(machines, width) for width in BALANCE_WIDTHS),
         "## Ranges",
