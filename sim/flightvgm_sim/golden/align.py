@@ -24,8 +24,8 @@ def align(x: F16, axis: int = -1) -> tuple[I32, I32]:
     """Integers ``m`` and exponents ``e`` with ``m = trunc(x / 2^e)``, one ``e`` for all values along ``axis``.
 
     ``e`` is the largest exponent of the values, less 21: the largest magnitude has 22 bits, and ``m`` fits 23 bits of
-    two's complement. Smaller values lose the bits below ``2^e`` of their magnitude. A subnormal has the exponent -14 and
-    no hidden one; a row of zeros, or of subnormals, has ``e = -35``.
+    two's complement. Smaller values lose the bits below ``2^e`` of their magnitude. A subnormal has the exponent -14
+    and no hidden one; a row of zeros, or of subnormals, has ``e = -35``.
 
     Parameters
     ----------

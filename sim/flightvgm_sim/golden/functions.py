@@ -130,7 +130,7 @@ def gelu(x: F32) -> F32:
 def silu(x: F32) -> F32:
     """``x / (1 + e^-x)``.
 
-    As :func:`gelu`, with 512 segments over [0, 32): ``|x|`` is truncated to 21 fractional bits, and the result is -0 from
-    -32 downwards.
+    As :func:`gelu`, with 512 segments over [0, 32): ``|x|`` is truncated to 21 fractional bits, and the result is -0
+    from -32 downwards.
     """
     return _gated(x, _SIGMOID, 5)

@@ -54,7 +54,9 @@ def unpack(records: U8, k: int) -> tuple[I8, F32, I32]:
 
 
 def pack_tiles(w: I8, scale: F32, bias: F32, columns: int) -> U8:
-    """Pack weights into tiles of ``columns`` output channels, with the correction of each channel; absent channels are zero.
+    """Pack weights into tiles of ``columns`` output channels, and compute each channel's correction.
+
+    Absent channels are zero.
 
     Parameters
     ----------
@@ -83,9 +85,9 @@ def pack_tiles(w: I8, scale: F32, bias: F32, columns: int) -> U8:
 
 
 def unpack_tiles(tiles: U8, columns: int, k: int) -> tuple[I8, F32, F32, I32]:
-    """Return weights ``[tiles columns, k]``, scales, biases and corrections of tiles; the inverse of :func:`pack_tiles`.
+    """Return weights ``[tiles columns, k]``, scales, biases and corrections of tiles.
 
-    Absent channels stay as zeros.
+    The inverse of :func:`pack_tiles`. Absent channels stay as zeros.
 
     Raises
     ------

@@ -73,7 +73,8 @@ def alike(a: I8, b: I8, theta2: int) -> NDArray[np.bool_]:
 
 def _dots(a: I8, b: I8) -> I64:
     products: I16 = np.multiply(a, b, dtype=np.int16)
-    return products.sum(axis=1, dtype=np.int32).astype(np.int64)
+    sums: I64 = products.sum(axis=1, dtype=np.int32).astype(np.int64)
+    return sums
 
 
 def decide(
@@ -106,7 +107,8 @@ def decide(
     """
     if rows.shape[0] != t * h * w or rows.shape[1] > CHANNELS_MOST:
         raise SparsifierError(
-            f"rows of shape {rows.shape} must be the {t * h * w} tokens of {t} x {h} x {w}, of at most {CHANNELS_MOST} channels"
+            f"rows of shape {rows.shape} must be {t * h * w} tokens of at most {CHANNELS_MOST} channels "
+            f"for a token set of {t} x {h} x {w}"
         )
     for theta2 in (theta_group, theta_chunk):
         if not 0 <= theta2 < 1 << THETA_BITS:
