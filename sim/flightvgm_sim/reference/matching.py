@@ -120,8 +120,11 @@ def global_map(x: Array, grid: Grid, *, t: int, h: int, w: int, theta: float | N
     if theta is None or not tables.others.size:
         return here
     lengths = np.sqrt(np.einsum("...nc,...nc->...n", x, x))
-    unit = x / np.where(lengths > 0, lengths, 1)[..., None]
-    cosines = unit[..., tables.others, :] @ unit[..., tables.middles, :].swapaxes(-1, -2)
+    lengths = np.where(lengths > 0, lengths, 1)
+    # Products come before lengths, so that the sign of orthogonal tokens' cosine is not a matter of rounding.
+    cosines = x[..., tables.others, :] @ x[..., tables.middles, :].swapaxes(-1, -2)
+    cosines /= lengths[..., tables.others][..., :, None]
+    cosines /= lengths[..., tables.middles][..., None, :]
     best = cosines.argmax(-1)
     cosine = np.take_along_axis(cosines, best[..., None], -1)[..., 0]
     match = tables.middles[np.arange(len(tables.middles))[:, None], best]

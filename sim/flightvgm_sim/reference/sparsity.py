@@ -37,9 +37,8 @@ class SiteRule:
         """Map of tokens ``x [..., N, C]``."""
         if self.everywhere:
             return global_map(x, self.grid, t=t, h=h, w=w, theta=self.theta_chunk)
-        return local_map(
-            x, self.grid, t=t, h=h, w=w, theta_group=self.theta_group, theta_chunk=self.theta_chunk
-        )  # fmt: skip
+        thresholds = {"theta_group": self.theta_group, "theta_chunk": self.theta_chunk}
+        return local_map(x, self.grid, t=t, h=h, w=w, **thresholds)
 
 
 @dataclass

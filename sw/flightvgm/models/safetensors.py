@@ -123,7 +123,7 @@ def _span(path: Path, name: str, entry: object) -> tuple[int, int]:
     where = f"tensor '{name}' of '{path}'"
     if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
         raise SafetensorsError(f"{where} must state dtype, shape and data_offsets; export the file again")
-    if entry["dtype"] not in DTYPES:
+    if not isinstance(entry["dtype"], str) or entry["dtype"] not in DTYPES:
         raise SafetensorsError(f"{where} is of type {entry['dtype']}; convert it to one of {', '.join(DTYPES)}")
     lists = (entry["shape"], entry["data_offsets"])
     if not all(isinstance(part, list) and all(type(n) is int and n >= 0 for n in part) for part in lists):
