@@ -28,7 +28,9 @@ def test(session: nox.Session) -> None:
 def demo(session: nox.Session) -> None:
     """Generate a video on the golden machine: ``demo.gif``, and its frames side by side in ``demo.png``."""
     session.install(".[video]")
-    session.run("flightvgm", "generate", "a red circle moving right", "--out", "demo.gif", "--sheet", "demo.png")
+    session.run(
+        "flightvgm", "generate", "a red circle moving right", "--out", "demo.gif", "--contact-sheet", "demo.png"
+    )
 
 
 @nox.session
