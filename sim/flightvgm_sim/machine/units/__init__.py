@@ -1,0 +1,1 @@
+"""What each queue's instructions do to buffers and memory."""

@@ -1,0 +1,147 @@
+"""The matrix unit: products in INT8 and FP16, and attention."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from flightvgm_arch.errors import ErrorCode
+from flightvgm_arch.formats import FP16_K_MOST, INT8_K_MOST, record_pitch
+from flightvgm_sim.golden import quantize, records
+from flightvgm_sim.golden.attention import attention
+from flightvgm_sim.golden.epilogue import epilogue
+from flightvgm_sim.golden.fp import to_fp16
+from flightvgm_sim.golden.matmul import fp16_matmul, int8_matmul
+from flightvgm_sim.machine.buffers import Layout, Steps, aligned
+from flightvgm_sim.machine.errors import require
+from flightvgm_sim.machine.program import Issued
+from flightvgm_sim.machine.ring import Slice, Weights
+from flightvgm_sim.machine.state import Outcome, State
+
+
+def multiply(state: State, issued: Issued) -> Outcome:
+    """MM: a product in INT8 with tiles of the ring, as they come, or in FP16 with rows of B."""
+    fields = issued.fields
+    if not fields["rows"] or not fields["batch0"] or not fields["batch1"]:
+        return Outcome.DONE
+    require(fields["k"] > 0 and fields["columns"] > 0, "k and columns must be positive")
+    aligned("the pitch of rows or results", fields["a_pitch"], fields["out_pitch"], fields["b_pitch"])
+    for name in ("da0", "da1", "db0", "db1", "dout0", "dout1"):
+        require(fields[name] % 2 == 0, f"{name} {fields[name]} must be even", ErrorCode.MISALIGNED)
+    require(
+        2 * fields["columns"] <= fields["out_pitch"],
+        f"{fields['columns']} FP16 results exceed the pitch of {fields['out_pitch']} bytes; widen out_pitch",
+    )
+    if "fp16" in issued.flags:
+        _multiply_fp16(state, issued)
+        return Outcome.DONE
+    wanted = -(-fields["columns"] // state.shared.config.columns)
+    missing = wanted - sum(piece.last - piece.first for piece in issued.taken)
+    came = state.ring.take(missing, fields["k"])
+    issued.taken.extend(came)
+    if sum(piece.last - piece.first for piece in came) < missing:
+        return Outcome.MOVED if came else Outcome.BLOCKED
+    _multiply_int8(state, issued)
+    return Outcome.DONE
+
+
+def _steps(fields: dict[str, int], operand: str, rows: str, pitch: str) -> Steps:
+    return (
+        (fields["batch1"], fields[f"d{operand}1"]),
+        (fields["batch0"], fields[f"d{operand}0"]),
+        (fields[rows], fields[pitch]),
+    )
+
+
+def _weights(taken: list[Slice], k: int, columns: int) -> Weights:
+    """Channels of the tiles that an MM has taken."""
+    parts = []
+    for tiles, first, last in taken:
+        whole = tiles.decode(k)
+        low, high = first * columns, last * columns
+        parts.append(Weights(whole.values[low:high], whole.scale[low:high], whole.bias[low:high]))
+    if len(parts) == 1:
+        return parts[0]
+    values, scale, bias = zip(*parts, strict=True)
+    return Weights(np.concatenate(values), np.concatenate(scale), np.concatenate(bias))
+
+
+def _multiply_int8(state: State, issued: Issued) -> None:
+    fields, counters = issued.fields, state.shared.counters
+    k, columns = fields["k"], fields["columns"]
+    pitch = record_pitch(k)
+    require(k <= INT8_K_MOST, f"k {k} exceeds {INT8_K_MOST}; split the layer")
+    require(pitch <= fields["a_pitch"], f"records of {k} values have {pitch} bytes, beyond a_pitch {fields['a_pitch']}")
+    require(not fields["db0"] and not fields["db1"], "an INT8 product has one set of tiles; db0 and db1 must be zero")
+    found = state.a.view(fields["a"], _steps(fields, "a", "rows", "a_pitch"), pitch, np.uint8).reshape(-1, pitch)
+    out = state.result.view(fields["out"], _steps(fields, "out", "rows", "out_pitch"), columns, "<f2")
+    values, row_scale, correction = records.unpack(found, k)
+    require(
+        bool(np.array_equal(quantize.correction(values), correction)),
+        f"a record at {fields['a']:#x} of buffer A has a correction that does not match its {k} values; load all of it",
+    )
+    weights = _weights(issued.taken, k, state.shared.config.columns)
+    product = int8_matmul(values, weights.values[:columns])
+    gelu = fields["epilogue"] == 1
+    halves, saturated = epilogue(product, row_scale, weights.scale[:columns], weights.bias[:columns], gelu=gelu)
+    out[...] = halves.reshape(out.shape)
+    macs = len(values) * k * columns
+    counters.saturations += saturated
+    counters.int8_macs += macs
+    state.shared.ledger.at(issued.place).macs_done += macs
+
+
+def _multiply_fp16(state: State, issued: Issued) -> None:
+    fields, counters = issued.fields, state.shared.counters
+    k, columns = fields["k"], fields["columns"]
+    require(k <= FP16_K_MOST, f"k {k} exceeds {FP16_K_MOST}, where aligned sums stop being exact; split the product")
+    require(fields["epilogue"] == 0, "an FP16 product has no epilogue")
+    b_steps = _steps(fields, "b", "columns", "b_pitch")
+    state.b.view(fields["b"], b_steps, k, "<f2")
+    state.b.demand(fields["b"], b_steps, 2 * k, Layout.ROWS, "the FP16 operand")
+    a = state.a.view(fields["a"], _steps(fields, "a", "rows", "a_pitch"), k, "<f2")
+    b = state.b.view(fields["b"], b_steps, k, "<f2")
+    out = state.result.view(fields["out"], _steps(fields, "out", "rows", "out_pitch"), columns, "<f2")
+    halves, saturated = to_fp16(fp16_matmul(a, b))
+    out[...] = halves
+    macs = out.size * k
+    counters.saturations += saturated
+    counters.fp16_macs += macs
+    state.shared.ledger.at(issued.place).macs_fp16 += macs
+
+
+def attend(state: State, issued: Issued) -> Outcome:
+    """ATTN: softmax2(Q K^T) V of every problem and head."""
+    fields, counters = issued.fields, state.shared.counters
+    if not fields["rows"] or not fields["batch"]:
+        return Outcome.DONE
+    heads, dim, rows, keys, batch = (fields[name] for name in ("heads", "head_dim", "rows", "keys", "batch"))
+    width, most = heads * dim, state.shared.config.score_keys
+    require(width > 0, "heads and head_dim must be positive")
+    require(keys <= most, f"{keys} keys exceed the {most} of the score buffer; use a larger machine or fewer keys")
+    for operand in ("q", "k", "v", "out"):
+        pitch = fields[f"{operand}_pitch"]
+        aligned(f"the pitch or step of {operand}", pitch, fields[f"d{operand}"])
+        require(2 * width <= pitch, f"{heads} heads of {dim} exceed the pitch {pitch} of {operand}; widen it")
+    q = state.a.view(fields["q"], _problems(fields, "q", rows), width, "<f2")
+    out = state.result.view(fields["out"], _problems(fields, "out", rows), width, "<f2")
+    if not keys:
+        out[...] = 0
+        return Outcome.DONE
+    columns = []
+    for operand, layout in (("k", Layout.ROWS), ("v", Layout.TRANSPOSED)):
+        steps = _problems(fields, operand, keys)
+        view = state.b.view(fields[operand], steps, width, "<f2")
+        state.b.demand(fields[operand], steps, 2 * width, layout, f"operand {operand} of attention")
+        columns.append(view.reshape(batch, keys, heads, dim).swapaxes(1, 2))
+    queries = q.reshape(batch, rows, heads, dim).swapaxes(1, 2)
+    halves, saturated = attention(queries, *columns)
+    out[...] = halves.swapaxes(1, 2).reshape(out.shape)
+    macs = 2 * batch * rows * keys * width
+    counters.saturations += saturated
+    counters.fp16_macs += macs
+    state.shared.ledger.at(issued.place).macs_fp16 += macs
+    return Outcome.DONE
+
+
+def _problems(fields: dict[str, int], operand: str, rows: int) -> Steps:
+    return (fields["batch"], fields[f"d{operand}"]), (rows, fields[f"{operand}_pitch"])
