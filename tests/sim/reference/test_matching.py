@@ -126,6 +126,13 @@ def test_frames_of_a_position_can_be_written_in_two_ways():
     np.testing.assert_array_equal(first, second)
 
 
+def test_a_cosine_equal_to_the_threshold_is_alike():
+    x, size = np.array([[3.0, 4], [1, 0]]), {"t": 1, "h": 1, "w": 2}
+    for theta, first in ((0.6, 1), (0.6000001, 0)):
+        assert local_map(x, Grid(), **size, theta_group=None, theta_chunk=theta).tolist() == [first, 1]
+        assert global_map(x, Grid(), **size, theta=theta).tolist() == [first, 1]
+
+
 def test_a_zero_token_is_kept():
     grid, size = Grid("t / h / w", 1, (1, 2)), {"t": 1, "h": 1, "w": 2}
     for x in (np.zeros((2, 3)), np.array([[0.0, 0, 0], [1, 1, 1]]), np.array([[1.0, 1, 1], [0, 0, 0]])):
