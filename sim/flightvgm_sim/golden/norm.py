@@ -1,7 +1,7 @@
 """LayerNorm and RMSNorm: exact integer sums of the aligned row, then named FP32 steps.
 
-A row ``x`` of n values is aligned to ``m 2^e`` (:func:`flightvgm_sim.golden.align.align`); ``r = fp32(1 / n)``. Products
-with powers of two are exact and need no rounding.
+A row ``x`` of n values is aligned to ``m 2^e`` (:func:`flightvgm_sim.golden.align.align`), and ``r = fp32(1 / n)``.
+Products with powers of two are exact and need no rounding.
 """
 
 from __future__ import annotations

@@ -85,8 +85,9 @@ def _low_products(a: I64, b: I64, bits: int) -> I64:
 
 def _feeds(x: I64, feed: int) -> I64:
     """Cut the inner extent into feeds, the last one padded with zeros: ``[..., feeds, feed]``."""
-    padding = [(0, 0)] * (x.ndim - 1) + [(0, -x.shape[-1] % feed)]
-    return np.pad(x, padding).reshape(*x.shape[:-1], -1, feed)
+    count = -(-x.shape[-1] // feed)
+    padding = [(0, 0)] * (x.ndim - 1) + [(0, count * feed - x.shape[-1])]
+    return np.pad(x, padding).reshape(*x.shape[:-1], count, feed)
 
 
 def _corrections(x: I64) -> I64:

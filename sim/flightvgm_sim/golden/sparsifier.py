@@ -44,7 +44,7 @@ class _Table:
     reference: I64
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=1024)
 def _table(grid: Grid, t: int, h: int, w: int, first: int, count: int) -> _Table:
     comparisons = list(grid.order(t=t, h=h, w=w, first=first, count=count))
     columns = np.array([(c.token, c.middle, c.reference) for c in comparisons], np.int64).reshape(-1, 3)
@@ -53,18 +53,17 @@ def _table(grid: Grid, t: int, h: int, w: int, first: int, count: int) -> _Table
     return _Table(columns[:, 0], position[columns[:, 1]], position[columns[:, 2]])
 
 
-def alike(a: I8, b: I8, theta2: int) -> NDArray[np.bool_]:
-    """``dot > 0 and dot^2 2^16 >= theta2 |a|^2 |b|^2`` of each pair of rows, exact.
+def alike(dot: I64, a_square: I64, b_square: I64, theta2: int) -> NDArray[np.bool_]:
+    """``dot > 0 and dot^2 2^16 >= theta2 |a|^2 |b|^2``, exact.
 
     Parameters
     ----------
-    a, b : arrays ``[M, C]`` of INT8
-        C is at most 8,192.
+    dot, a_square, b_square : arrays of int64
+        Inner products of pairs of rows, and of their rows with themselves, of magnitudes up to 2^27.
     theta2 : int
         Squared cosine threshold, 0.16 fixed point.
     """
-    dot = _dots(a, b)
-    product = _dots(a, a) * _dots(b, b)
+    product = a_square * b_square
     # The product has up to 54 bits: theta2 times it is summed in two parts, the lower one rounded up.
     high, low = product >> THETA_BITS, product & (1 << THETA_BITS) - 1
     bound = theta2 * high + (theta2 * low + (1 << THETA_BITS) - 1 >> THETA_BITS)
@@ -116,11 +115,17 @@ def decide(
     table = _table(grid, t, h, w, first, count)
     places = np.arange(len(table.token))
     ordered = rows[table.token]
-    leads = table.reference == places
-    middles = table.middle == places
-    grouped, chunked = np.zeros(len(places), np.bool_), np.zeros(len(places), np.bool_)
-    grouped[~leads] = alike(ordered[~leads], ordered[table.reference[~leads]], theta_group)
-    chunked[~middles] = alike(ordered[~middles], ordered[table.middle[~middles]], theta_chunk)
+    squares = _dots(ordered, ordered)
+
+    def compare(partner: I64, theta2: int) -> NDArray[np.bool_]:
+        """Tell which tokens are alike to a partner that is not the token itself."""
+        verdict = np.zeros(len(places), np.bool_)
+        token = np.flatnonzero(partner != places)
+        other = partner[token]
+        verdict[token] = alike(_dots(ordered[token], ordered[other]), squares[token], squares[other], theta2)
+        return verdict
+
+    grouped, chunked = compare(table.reference, theta_group), compare(table.middle, theta_chunk)
     joined = ~grouped & chunked & ~grouped[table.middle]
     own = np.where(joined, table.middle, places)
     stands = np.where(grouped, own[table.reference], own)
