@@ -1,0 +1,118 @@
+"""Compile a model for a machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flightvgm.compiler.assembler import Assembler
+from flightvgm.compiler.errors import CompileError
+from flightvgm.compiler.memory import MemoryMap
+from flightvgm.compiler.network import BRANCHES, Network
+from flightvgm.compiler.program import ENTRIES, Program
+from flightvgm.compiler.prompt import prompt
+from flightvgm.compiler.regions import Image, block_weights, branch_regions, rope_pairs
+from flightvgm.compiler.schedule import forward
+from flightvgm.compiler.segments import Segments
+from flightvgm.compiler.target import Parameters, Target
+from flightvgm.recipes import Recipe
+from flightvgm_arch.config import Config
+from flightvgm_arch.sites import SITE_NAMES
+from flightvgm_sim.reference.shape import ModelShape
+
+EMITTERS = dict(zip(ENTRIES, (prompt, forward), strict=True))
+
+
+def compile_model(
+    weights: Mapping[str, NDArray[Any]],
+    shape: ModelShape,
+    *,
+    frames: int,
+    height_tokens: int,
+    width_tokens: int,
+    text_tokens: int,
+    config: Config,
+    recipe: Recipe,
+    steps: int,
+) -> Program:
+    """Compile the blocks of an STDiT3, for both guidance branches.
+
+    The host embeds patches and text, makes the modulation tables and runs the final layer and the sampler.
+
+    Parameters
+    ----------
+    weights : Mapping
+        Tensors by their names in the original state dict; those of the blocks and ``rope.freqs`` are used.
+    shape : ModelShape
+        Sizes of the checkpoint.
+    frames, height_tokens, width_tokens : int
+        Grid of tokens.
+    text_tokens : int
+        Most text tokens of a prompt; how many are valid is said at run time.
+    config : Config
+        Machine.
+    recipe : Recipe
+        Grids and thresholds of the sparsification sites.
+    steps : int
+        Denoising steps: the program holds thresholds, and has room for modulation, of each.
+
+    Raises
+    ------
+    CompileError
+        A tensor is missing, misshaped or not finite, a size is out of range, or the machine's buffers or memory are too small.
+    """
+    network = Network(
+        shape.hidden_size, shape.mlp_hidden, shape.num_heads, shape.depth, frames, height_tokens, width_tokens, text_tokens
+    )
+    if steps < 1:
+        raise CompileError(f"steps is {steps}; give at least one denoising step")
+    _check_weights(weights, shape)
+    parameters = Parameters(network)
+    if parameters.size > config.parameter_bytes:
+        raise CompileError(
+            f"norms, modulation and RoPE table need {parameters.size} bytes, but the parameter buffer of '{config.name}' "
+            f"has {config.parameter_bytes}; choose a machine with a larger one or a smaller model"
+        )
+    memory = MemoryMap(config.memory_bytes)
+    image = Image(memory)
+    image.constant("thresholds", recipe.table(steps, network.layers).tobytes())
+    rope = image.constant("rope", rope_pairs(weights["rope.freqs"], network.t).tobytes())
+    blocks = [block_weights(image, weights, config, network, layer) for layer in range(network.layers)]
+    segments = {name: Segments.of(recipe.grid(name), network.t, network.h, network.w) for name in SITE_NAMES}
+    rows = max(item.rows for item in segments.values())
+
+    def emit(scratch: MemoryMap) -> dict[str, bytes]:
+        branches = [branch_regions(scratch, network, branch, rows) for branch in range(BRANCHES)]
+        codes = {}
+        for entry, emitter in EMITTERS.items():
+            target = Target(config, network, recipe, blocks, branches, rope, segments, Assembler())
+            emitter(target)
+            codes[entry] = target.asm.encode()
+        return codes
+
+    # The image comes first in memory, and addresses behind it depend on the code's size, but that on no address.
+    for entry, words in emit(MemoryMap(config.memory_bytes)).items():
+        memory.region(f"code.{entry}", len(words))
+    for entry, words in emit(memory).items():
+        image.fill(f"code.{entry}", words)
+    memory.region("modulation", steps * network.modulation_bytes)
+    regions = {region.name: region for region in memory.regions}
+    return Program(config.name, config.digest, network, recipe.name, steps, regions, memory.size, image.bytes())
+
+
+def _check_weights(weights: Mapping[str, NDArray[Any]], shape: ModelShape) -> None:
+    """Refuse what the blocks cannot be made of."""
+    if not shape.qk_norm:
+        raise CompileError("the model has no norm of queries and keys, which the machine's loads need; set qk_norm")
+    for name, expected in shape.tensors().items():
+        if "_blocks." not in name and name != "rope.freqs":
+            continue
+        if name not in weights:
+            raise CompileError(f"the tensor '{name}' is missing; export the checkpoint with all its blocks")
+        if weights[name].shape != expected:
+            raise CompileError(f"the tensor '{name}' is {weights[name].shape}, but {expected} follows from the configuration")
+        if not np.isfinite(weights[name]).all():
+            raise CompileError(f"the tensor '{name}' holds NaN or infinity; export the checkpoint again")

@@ -1,0 +1,7 @@
+"""Sparsity recipes: which tokens are compared at each site, and how alike they must be."""
+
+from __future__ import annotations
+
+from flightvgm.recipes.recipe import Recipe, RecipeError, load_recipe, shipped
+
+__all__ = ["Recipe", "RecipeError", "load_recipe", "shipped"]
