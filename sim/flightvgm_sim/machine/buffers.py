@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from flightvgm_arch.errors import ErrorCode
 from flightvgm_arch.isa import ALIGNMENT
-from flightvgm_sim.golden.fp import I64, U8
+from flightvgm_sim.golden.fp import F16, F32, I64, U8
 from flightvgm_sim.machine.errors import FaultError, require
 
 Steps = Sequence[tuple[int, int]]
@@ -25,6 +25,15 @@ def aligned(text: str, *numbers: int) -> None:
         if number % ALIGNMENT:
             message = f"{text} {number:#x} must be a multiple of {ALIGNMENT}; round addresses and pitches up"
             raise FaultError(ErrorCode.MISALIGNED, message)
+
+
+def finite(text: str, *arrays: F16 | F32) -> None:
+    """Refuse infinities and NaN, which cannot be aligned; ``text`` names the operands."""
+    for array in arrays:
+        if not np.isfinite(array).all():
+            raise FaultError(
+                ErrorCode.FIELD_RANGE, f"{text} holds an infinity or NaN; refuse such values before they enter"
+            )
 
 
 def offsets(steps: Steps) -> I64:

@@ -86,9 +86,9 @@ class Core:
         for name, queue in zip(QUEUES, self._queues, strict=True):
             if queue:
                 issued = queue[0]
-                reason = "the ring"
-                if not issued.begun:
-                    reason = " and ".join(f"semaphore {wait.semaphore} >= {wait.count}" for wait in issued.waits)
+                reason = self.state.wanting(issued.waits)
+                if issued.begun:
+                    reason = "room in the ring" if name == "weights" else "weight tiles"
                 found.append((issued.counter, issued.decoded, f"queue {name} at {issued.counter} for {reason}"))
         if not self.ended:
             found.append((self._front.counter, self._front.pending, f"the front end for {self._front.obstacle()}"))

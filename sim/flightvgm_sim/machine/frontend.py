@@ -84,7 +84,7 @@ class FrontEnd:
         if decoded.queue != FRONT:
             return f"room in the queue of {decoded.name}"
         if not self._begun:
-            return " and ".join(f"semaphore {wait.semaphore} >= {wait.count}" for wait in decoded.instruction.waits)
+            return self._state.wanting(decoded.instruction.waits)
         return {
             "BARRIER": "its queues or the other cores",
             "OPEN": "cores that have not emptied the pool",

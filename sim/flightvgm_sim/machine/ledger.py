@@ -75,7 +75,7 @@ class Ledger:
             if place.site != OUTSIDE and entry.macs_offered != accounted:
                 raise FaultError(
                     ErrorCode.LEDGER,
-                    f"branch {place.branch}, layer {place.layer}, site {place.site} offered {entry.macs_offered} MACs "
-                    f"but did {entry.macs_done} and skipped {entry.macs_skipped}; take each kept row through each layer "
+                    f"branch {place.branch}, layer {place.layer}, site {place.site} offers {entry.macs_offered} MACs "
+                    f"but did {entry.macs_done}, skipped {entry.macs_skipped}; take each kept row through each layer "
                     f"behind the site once, and mark what belongs to no site with site {OUTSIDE}",
                 )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from flightvgm_arch.config import Config
 from flightvgm_arch.errors import ErrorCode
 from flightvgm_arch.isa import ALIGNMENT, REGISTER_BITS, REGISTERS, disassemble
+from flightvgm_sim.golden.fp import U8
 from flightvgm_sim.machine.core import Core
 from flightvgm_sim.machine.counters import Counters
 from flightvgm_sim.machine.errors import FaultError, MachineError, require
@@ -36,6 +37,7 @@ class Machine:
         self.config = config
         self._shared = Shared(config)
         self._scheduler: Scheduler = FixedOrder() if order_seed is None else RandomOrder(order_seed)
+        self._states: list[State] = []
         self._cores: list[Core] = []
 
     @property
@@ -67,6 +69,11 @@ class Machine:
         """Let programs and the host reach ``size`` bytes from ``address``; see :meth:`Memory.open_window`."""
         self.memory.open_window(address, size)
 
+    def buffer(self, core: int, name: str) -> U8:
+        """Copy of the buffer A, B, R or P of a core, as the last program left it."""
+        state = self._states[core]
+        return {"A": state.a, "B": state.b, "R": state.result, "P": state.parameters}[name].data.copy()
+
     def start(self, entry: int, arguments: Sequence[int] = ()) -> None:
         """Put all cores at the instruction at address ``entry``, with the arguments in r16, r17 and so on.
 
@@ -82,8 +89,8 @@ class Machine:
             require(0 <= argument < 1 << REGISTER_BITS, f"the argument {argument} must fit {REGISTER_BITS} bits")
         self._shared.reset()
         self._shared.program.entry = entry
-        states = [State(number, self._shared, arguments) for number in range(self.config.cores)]
-        self._cores = [Core(state, states) for state in states]
+        self._states = [State(number, self._shared, arguments) for number in range(self.config.cores)]
+        self._cores = [Core(state, self._states) for state in self._states]
 
     def run(self, budget: int = BUDGET, progress: Callable[[int], None] | None = None) -> None:
         """Execute until all cores have ended.

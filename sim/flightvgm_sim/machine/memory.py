@@ -100,7 +100,7 @@ class Memory:
         self._stamp(window, low, flat.size)
 
     def stamp(self, address: int, size: int) -> int:
-        """A number that grows when a page of the range is written; what was made from the bytes holds while it stays."""
+        """A number that grows when a page of the range is written; what was made of the bytes holds while it stays."""
         window = self.find(address, size)
         low = address - window.address
         pages = window.stamps[low >> _PAGE_SHIFT : (low + size - 1 >> _PAGE_SHIFT) + 1]

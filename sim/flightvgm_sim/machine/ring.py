@@ -11,6 +11,7 @@ from flightvgm_arch.errors import ErrorCode
 from flightvgm_arch.formats import tile_bytes
 from flightvgm_sim.golden import quantize, records
 from flightvgm_sim.golden.fp import F32, I8, U8
+from flightvgm_sim.machine.buffers import finite
 from flightvgm_sim.machine.errors import require
 
 
@@ -51,6 +52,7 @@ class Tiles:
             values, scale, bias, correction = records.unpack_tiles(self._raw, self._columns, k)
             matches = bool(np.array_equal(quantize.correction(values), correction))
             require(matches, f"a weight tile's correction does not match its {k} values; pack tiles for this K")
+            finite("a weight tile", scale, bias)
             known = self._decoded[k] = Weights(values, scale, bias)
         return known
 

@@ -9,7 +9,7 @@ from flightvgm_arch.config import Config
 from flightvgm_arch.errors import ErrorCode
 from flightvgm_arch.isa import COUNTERS, POOLS, REGISTER_BITS, REGISTERS, SEMAPHORE_LIMIT, SEMAPHORES, SITE_SLOTS, Event
 from flightvgm_sim.golden.fp import F32
-from flightvgm_sim.machine.buffers import Buffer, ColumnBuffer
+from flightvgm_sim.machine.buffers import Buffer, ColumnBuffer, finite
 from flightvgm_sim.machine.counters import Counters
 from flightvgm_sim.machine.errors import FaultError
 from flightvgm_sim.machine.ledger import OUTSIDE, Ledger, Place
@@ -132,6 +132,15 @@ class State:
             held[wait.semaphore] -= wait.count
         return True
 
+    def wanting(self, waits: Sequence[Event]) -> str:
+        """Waits that are not satisfied, in words."""
+        held = self.semaphores
+        return " and ".join(
+            f"semaphore {wait.semaphore} >= {wait.count} (it is {held[wait.semaphore]})"
+            for wait in waits
+            if held[wait.semaphore] < wait.count
+        )
+
     def signal(self, signals: Sequence[Event]) -> None:
         """Add to semaphores.
 
@@ -149,4 +158,6 @@ class State:
 
     def vector(self, address: int, width: int) -> F32:
         """``width`` FP32 parameters at an address of the parameter buffer."""
-        return self.parameters.view(address, (), width, "<f4")
+        found: F32 = self.parameters.view(address, (), width, "<f4")
+        finite(f"the parameter vector at {address:#x} of buffer P", found)
+        return found

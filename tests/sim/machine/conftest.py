@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from flightvgm_arch.formats import fp16_pitch
-from flightvgm_arch.isa import Address, Event, Instruction, encode
+from flightvgm_arch.isa import Event, Instruction, encode
 from flightvgm_arch.presets import TINY
 from flightvgm_sim.machine import Machine
 
@@ -46,6 +46,12 @@ class Bench:
         """FP16 rows at their pitch."""
         return self.get(address, (count, fp16_pitch(width) // 2), np.float16)[:, :width]
 
+    def buffer(self, name, address, shape, pitch, dtype, core=0):
+        """Rows of a buffer."""
+        rows, values = shape
+        found = self.machine.buffer(core, name)[address : address + rows * pitch].reshape(rows, pitch)
+        return found[:, : values * np.dtype(dtype).itemsize].copy().view(dtype)
+
     def run(self, *program, arguments=(), budget=20_000, end=True):
         """Place a program behind what was put, and run it."""
         code = [*program, assemble("END")] if end else list(program)
@@ -54,17 +60,12 @@ class Bench:
         self.machine.run(budget)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def op():
     return assemble
 
 
-@pytest.fixture
-def at():
-    return lambda address: Address(0, address)
-
-
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_bench():
     return Bench
 

@@ -8,7 +8,7 @@ from flightvgm_arch.errors import ErrorCode
 from flightvgm_sim.golden.fp import I64, U8, to_fp16
 from flightvgm_sim.golden.norm import rms_norm
 from flightvgm_sim.golden.rope import rotate
-from flightvgm_sim.machine.buffers import Buffer, Layout, Steps, aligned
+from flightvgm_sim.machine.buffers import Buffer, Layout, Steps, aligned, finite
 from flightvgm_sim.machine.errors import require
 from flightvgm_sim.machine.program import Issued
 from flightvgm_sim.machine.ring import Geometry
@@ -93,6 +93,7 @@ def _transform(state: State, fields: dict[str, int], rows: U8) -> None:
         f"{heads} heads of {dim} FP16 channels must fit the row of {rows.shape[1]} bytes",
     )
     values = rows.view("<f2")[:, : heads * dim]
+    finite("a row that is normed", values)
     normed = rms_norm(values.reshape(-1, heads, dim), state.vector(fields["norm"], dim))
     if fields["transform"] == _RMS_ROPE:
         require(dim % 2 == 0, f"head_dim {dim} must be even for a rotation")

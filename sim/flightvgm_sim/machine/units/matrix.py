@@ -11,7 +11,7 @@ from flightvgm_sim.golden.attention import attention
 from flightvgm_sim.golden.epilogue import epilogue
 from flightvgm_sim.golden.fp import to_fp16
 from flightvgm_sim.golden.matmul import fp16_matmul, int8_matmul
-from flightvgm_sim.machine.buffers import Layout, Steps, aligned
+from flightvgm_sim.machine.buffers import Layout, Steps, aligned, finite
 from flightvgm_sim.machine.errors import require
 from flightvgm_sim.machine.program import Issued
 from flightvgm_sim.machine.ring import Slice, Weights
@@ -79,6 +79,7 @@ def _multiply_int8(state: State, issued: Issued) -> None:
         bool(np.array_equal(quantize.correction(values), correction)),
         f"a record at {fields['a']:#x} of buffer A has a correction that does not match its {k} values; load all of it",
     )
+    finite(f"a record's scale at {fields['a']:#x} of buffer A", row_scale)
     weights = _weights(issued.taken, k, state.shared.config.columns)
     product = int8_matmul(values, weights.values[:columns])
     gelu = fields["epilogue"] == 1
@@ -101,6 +102,7 @@ def _multiply_fp16(state: State, issued: Issued) -> None:
     a = state.a.view(fields["a"], _steps(fields, "a", "rows", "a_pitch"), k, "<f2")
     b = state.b.view(fields["b"], b_steps, k, "<f2")
     out = state.result.view(fields["out"], _steps(fields, "out", "rows", "out_pitch"), columns, "<f2")
+    finite("an operand of the FP16 product", a, b)
     halves, saturated = to_fp16(fp16_matmul(a, b))
     out[...] = halves
     macs = out.size * k
@@ -134,6 +136,7 @@ def attend(state: State, issued: Issued) -> Outcome:
         state.b.demand(fields[operand], steps, 2 * width, layout, f"operand {operand} of attention")
         columns.append(view.reshape(batch, keys, heads, dim).swapaxes(1, 2))
     queries = q.reshape(batch, rows, heads, dim).swapaxes(1, 2)
+    finite("an operand of attention", queries, *columns)
     halves, saturated = attention(queries, *columns)
     out[...] = halves.swapaxes(1, 2).reshape(out.shape)
     macs = 2 * batch * rows * keys * width

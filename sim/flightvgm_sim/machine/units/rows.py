@@ -12,7 +12,7 @@ from flightvgm_sim.golden.fp import F16, F32, I8, I64, U8, to_fp16
 from flightvgm_sim.golden.norm import layer_norm
 from flightvgm_sim.golden.residual import modulate, residual
 from flightvgm_sim.golden.sparsifier import decide
-from flightvgm_sim.machine.buffers import aligned
+from flightvgm_sim.machine.buffers import aligned, finite
 from flightvgm_sim.machine.errors import require
 from flightvgm_sim.machine.program import Issued
 from flightvgm_sim.machine.sites import Site
@@ -32,6 +32,7 @@ def stream(state: State, issued: Issued) -> Outcome:
     require(fields["width"] > 0, "width must be positive")
     tokens = _tokens(issued)
     x = _source(state, issued, tokens)
+    finite("a row of x", x)
     writes: list[Write] = []
     if "add" in flags:
         x = _add(state, issued, tokens, x)
@@ -89,6 +90,7 @@ def _add(state: State, issued: Issued, tokens: I64, x: F16) -> F16:
     fields, memory = issued.fields, state.shared.memory
     aligned("the map's address", fields["map_in"])
     y = _halves(state, fields["y"], memory.words(fields["map_in"], tokens), fields["width"])
+    finite("a row of y", y)
     gate = state.vector(fields["gate"], fields["width"]) if "gated" in issued.flags else None
     total, saturated = residual(x, y, gate)
     state.shared.counters.saturations += saturated
