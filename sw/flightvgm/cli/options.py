@@ -1,0 +1,38 @@
+"""Arguments that several verbs share."""
+
+from __future__ import annotations
+
+import argparse
+
+BACKENDS = ("golden", "reference")
+
+
+def positive(text: str) -> int:
+    """Parse a whole number of at least one."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' must be a whole number of at least 1")
+    return int(text)
+
+
+def seed(text: str) -> int:
+    """Parse a whole number of at least zero."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"the seed '{text}' must be a whole number of at least 0")
+    return int(text)
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Declare checkpoint, machine and recipe."""
+    parser.add_argument("--checkpoint", metavar="NAME|FILE", help="shipped checkpoint or .safetensors file")
+    parser.add_argument("--preset", default="SMALL", metavar="NAME|FILE", help="machine: preset or .toml file [SMALL]")
+    parser.add_argument("--recipe", metavar="NAME|FILE", help="sparsity recipe or .toml file [the checkpoint's]; try dense")
+    parser.add_argument("--backend", choices=BACKENDS, default="golden",
+                        help="bit-exact machine or float64 arithmetic [golden]")  # fmt: skip
+
+
+def add_sampling(parser: argparse.ArgumentParser) -> None:
+    """Declare seed, steps, guidance and frames."""
+    parser.add_argument("--seed", type=seed, default=0, help="of the noise [0]")
+    parser.add_argument("--steps", type=positive, help="denoising steps [the checkpoint's]")
+    parser.add_argument("--guidance", type=float, help="scale of classifier-free guidance [the checkpoint's]")
+    parser.add_argument("--frames", type=positive, help="frames of the video [the checkpoint's]")

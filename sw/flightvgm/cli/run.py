@@ -1,0 +1,4 @@
+"""``flightvgm compile``: a program file."""
+HELP="x"
+def add_arguments(p): pass
+def run(a): pass

@@ -1,0 +1,262 @@
+"""Videos from prompts, with the calling convention of diffusers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flightvgm.compiler import compile_model
+from flightvgm.models import DEFAULT_CHECKPOINT, Checkpoint, load_checkpoint
+from flightvgm.models.host import Host
+from flightvgm.recipes import Recipe, load_recipe
+from flightvgm.runtime.backend import Array, Backend
+from flightvgm.runtime.golden import GoldenDevice
+from flightvgm.runtime.ledger import Ledger
+from flightvgm.runtime.reference import ReferenceBackend
+from flightvgm.runtime.session import Session
+from flightvgm_arch.config import Config
+from flightvgm_arch.presets import by_name
+from flightvgm_sim.reference.metrics import psnr, ssim
+from flightvgm_sim.reference.sampler import sample, timesteps
+
+BACKENDS = ("golden", "reference")
+DENSE = "dense"
+Callback = Callable[[float, float, str], None]
+
+
+class PipelineError(ValueError):
+    """A request that the pipeline cannot fulfil; the message names the argument and the remedy."""
+
+
+@dataclass(frozen=True)
+class PipelineOutput:
+    """A video and what it took.
+
+    Attributes
+    ----------
+    frames : NDArray
+        ``[T, H, W, 3]``, 0..1.
+    reference : NDArray or None
+        The float64 dense video of the same seed, where it was asked for.
+    ledger : Ledger
+        Work offered, done and skipped over all steps.
+    steps_ledger : tuple of Ledger
+        The same, step by step.
+    saturations : int
+        Values beyond the range of FP16.
+    seconds : float
+        Time of the video itself, without the reference.
+    psnr_db, ssim : float or None
+        Distance to ``reference``; ``psnr_db`` is infinite for equal videos.
+    """
+
+    prompt: str
+    checkpoint: str
+    backend: str
+    preset: str
+    recipe: str
+    seed: int | None
+    steps: int
+    guidance: float
+    frames: NDArray[np.float64]
+    reference: NDArray[np.float64] | None
+    ledger: Ledger
+    steps_ledger: tuple[Ledger, ...]
+    saturations: int
+    seconds: float
+    psnr_db: float | None
+    ssim: float | None
+
+
+class Pipeline:
+    """A checkpoint on a machine.
+
+    Parameters
+    ----------
+    checkpoint : Checkpoint
+        Weights and defaults.
+    config : Config
+        Machine.
+    recipe : Recipe
+        Sparsity recipe.
+    backend : str
+        ``golden``, the bit-exact machine, or ``reference``, float64 arithmetic.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, config: Config, recipe: Recipe, backend: str = "golden") -> None:
+        if backend not in BACKENDS:
+            raise PipelineError(f"there is no backend '{backend}'; use {' or '.join(BACKENDS)}")
+        self.checkpoint = checkpoint
+        self.config = config
+        self.recipe = recipe
+        self.backend = backend
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        checkpoint: str | Path | None = None,
+        *,
+        preset: str | Config = "SMALL",
+        recipe: str | Path | Recipe | None = None,
+        backend: str = "golden",
+    ) -> Pipeline:
+        """Load a checkpoint by name or file.
+
+        Parameters
+        ----------
+        preset : str or Config
+            Machine: name of a preset, or a TOML file.
+        recipe : str, Path or Recipe, optional
+            Name or file of a sparsity recipe; the checkpoint's own unless given.
+
+        Raises
+        ------
+        ValueError
+            Checkpoint, preset, recipe or backend is unknown or malformed.
+        """
+        loaded = load_checkpoint(checkpoint or DEFAULT_CHECKPOINT)
+        config = preset if isinstance(preset, Config) else by_name(str(preset))
+        chosen = recipe if isinstance(recipe, Recipe) else load_recipe(recipe or loaded.config.recipe)
+        return cls(loaded, config, chosen, backend)
+
+    def __call__(
+        self,
+        prompt: str,
+        *,
+        num_inference_steps: int | None = None,
+        guidance_scale: float | None = None,
+        num_frames: int | None = None,
+        seed: int | None = None,
+        generator: np.random.Generator | None = None,
+        compare: bool = False,
+        callback: Callback | None = None,
+    ) -> PipelineOutput:
+        """Generate a video.
+
+        Parameters
+        ----------
+        prompt : str
+            Caption in the checkpoint's vocabulary.
+        num_inference_steps, guidance_scale, num_frames : optional
+            The checkpoint's own unless given.
+        seed : int, optional
+            Of the noise; 0 unless given. Excludes ``generator``.
+        generator : numpy.random.Generator, optional
+            Source of the noise.
+        compare : bool
+            Make the float64 dense video of the same noise, too, and measure the distance to it.
+        callback : callable, optional
+            Called with ``(done, total, label)`` now and then.
+
+        Raises
+        ------
+        ValueError
+            An argument is out of range, or the prompt has an unknown word.
+        """
+        settings = self.checkpoint.config
+        steps = settings.steps if num_inference_steps is None else num_inference_steps
+        guidance = settings.guidance if guidance_scale is None else guidance_scale
+        frames = settings.frames if num_frames is None else num_frames
+        if steps < 1 or frames < 1 or not np.isfinite(guidance):
+            raise PipelineError(f"steps {steps} and frames {frames} must be at least 1 and guidance {guidance} finite")
+        if generator is not None and seed is not None:
+            raise PipelineError("give a seed or a generator, not both")
+        seed = (0 if seed is None else seed) if generator is None else None
+        rng = np.random.default_rng(seed) if generator is None else generator
+        host = Host(self.checkpoint, frames)
+        noise = rng.standard_normal(host.video_shape)
+        run = _Run(host, self.checkpoint, prompt, noise, steps, guidance)
+        backend = self.make_backend(host, steps)
+        began = time.perf_counter()
+        video, ledgers = run(backend, callback, self.backend)
+        seconds = time.perf_counter() - began
+        reference = None
+        if compare:
+            exact = self.backend == "reference" and self.recipe.name == DENSE
+            reference = video if exact else run(ReferenceBackend(host, load_recipe(DENSE)), callback, "comparing")[0]
+        return PipelineOutput(
+            prompt=prompt,
+            checkpoint=self.checkpoint.name,
+            backend=self.backend,
+            preset=self.config.name,
+            recipe=self.recipe.name,
+            seed=seed,
+            steps=steps,
+            guidance=guidance,
+            frames=video,
+            reference=reference,
+            ledger=backend.ledger(),
+            steps_ledger=ledgers,
+            saturations=backend.saturations,
+            seconds=seconds,
+            psnr_db=None if reference is None else psnr(video, reference),
+            ssim=None if reference is None else ssim(video, reference),
+        )
+
+    def make_backend(self, host: Host, steps: int) -> Backend:
+        """Make what computes the blocks for videos of ``host`` in so many steps."""
+        if self.backend == "reference":
+            return ReferenceBackend(host, self.recipe)
+        t, h, w = host.grid
+        program = compile_model(
+            self.checkpoint.weights,
+            host.shape,
+            frames=t,
+            height_tokens=h,
+            width_tokens=w,
+            text_tokens=host.shape.model_max_length,
+            config=self.config,
+            recipe=self.recipe,
+            steps=steps,
+        )
+        return Session(GoldenDevice(self.config), program)
+
+
+class _Run:
+    """One prompt and noise, to be sampled on any backend."""
+
+    def __init__(self, host: Host, checkpoint: Checkpoint, prompt: str, noise: Array, steps: int, guidance: float) -> None:
+        self.host = host
+        self.noise = noise
+        self.steps = steps
+        self.guidance = guidance
+        caption = checkpoint.text_encoder(prompt)
+        captions = (checkpoint.null_caption(caption.valid), caption)
+        self.texts = np.stack([host.text(text) for text in captions])
+        self.schedule = [float(t) for t in timesteps(steps, host.config.shift)]
+        self.embeddings, tables = zip(*(host.modulation(t) for t in self.schedule), strict=True)
+        self.tables = np.stack(tables)
+
+    def __call__(self, backend: Backend, callback: Callback | None, label: str) -> tuple[NDArray[np.float64], tuple[Ledger, ...]]:
+        """Sample; return frames ``[T, H, W, 3]`` and the ledger of each step."""
+        backend.prompt(self.texts, self.tables)
+        ledgers = [backend.ledger()]
+
+        def denoise(video: Array, timestep: float) -> tuple[Array, Array]:
+            index = self.schedule.index(timestep)
+
+            def progress(share: float) -> None:
+                if callback is not None:
+                    callback(index + share, self.steps, label)
+
+            progress(0.0)
+            tokens = backend.step(self.host.tokens(video), index, progress)
+            unconditional, conditional = self.host.prediction(tokens, self.embeddings[index])
+            ledgers.append(backend.ledger())
+            return conditional, unconditional
+
+        video = sample(
+            denoise,
+            self.noise,
+            steps=self.steps,
+            guidance=self.guidance,
+            shift=self.host.config.shift,
+            prediction=self.host.config.prediction,
+        )
+        frames = np.clip((np.moveaxis(video, 0, -1) + 1) / 2, 0.0, 1.0)
+        return frames, tuple(after - before for before, after in zip(ledgers, ledgers[1:], strict=False))
