@@ -56,8 +56,9 @@ def _rsqrt_table() -> Table:
     return quadratic(lambda x: 1 / x.sqrt(), starts, widths, _VALUE_BITS, _RSQRT_PLACE_BITS)
 
 
-_EXP_NODES = nodes(lambda x: (-x * Decimal(2).ln()).exp(), _EXP_SEGMENTS, _EXP_BITS)
+_EXP_NODES = nodes(lambda x: (-x * Decimal(2).ln()).exp(), _EXP_SEGMENTS, _EXP_BITS).astype(np.int32)
 _EXP_SLOPES = _EXP_NODES[:-1] - _EXP_NODES[1:]
+_EXP_SCALES = np.ldexp(np.float32(1), -_EXP_BITS - np.arange(33))
 _RSQRT = _rsqrt_table()
 _GELU = quadratic(_gelu_tail, *_uniform(8, 256), _VALUE_BITS, _GATE_PLACE_BITS)
 _SIGMOID = quadratic(_sigmoid_tail, *_uniform(32, 512), _VALUE_BITS, _GATE_PLACE_BITS)
@@ -70,13 +71,11 @@ def exp2(x: F32) -> F32:
     ``v = node - (slope place >> 14)`` in units of 2^-24, on the chords of ``2^-f``; the result ``v 2^(-24 - n)`` with
     the integer part n is exact. ``exp2(0)`` is 1, and the function is monotonic.
     """
-    argument = (np.minimum(-x, -_EXP_LEAST) * np.float32(1 << _EXP_ARGUMENT_BITS)).astype(np.int64)
-    whole = (argument >> _EXP_ARGUMENT_BITS).astype(np.int32)
+    argument = (np.minimum(-x, -_EXP_LEAST) * np.float32(1 << _EXP_ARGUMENT_BITS)).astype(np.int32)
     segment = argument >> _EXP_PLACE_BITS & _EXP_SEGMENTS - 1
-    place = argument & (1 << _EXP_PLACE_BITS) - 1
-    value = _EXP_NODES[segment] - (_EXP_SLOPES[segment] * place >> _EXP_PLACE_BITS)
-    result = np.ldexp(from_int(value), -whole - _EXP_BITS)
-    return np.where(x <= _EXP_LEAST, np.float32(0), result)
+    drop = _EXP_SLOPES[segment] * (argument & (1 << _EXP_PLACE_BITS) - 1) >> _EXP_PLACE_BITS
+    value = from_int(_EXP_NODES[segment] - drop)
+    return np.where(x <= _EXP_LEAST, np.float32(0), value * _EXP_SCALES[argument >> _EXP_ARGUMENT_BITS])
 
 
 def reciprocal(x: F32) -> F32:

@@ -32,6 +32,12 @@ def test_int8_is_exact_at_the_extremes(k, low, high):
     assert (result == low * high * k).all()
 
 
+@pytest.mark.parametrize("k", [1025, 4096, 8256])
+def test_int8_is_exact_where_fp32_would_round(k):
+    a, w = np.random.default_rng(k).integers(90, 128, (2, 5, k)).astype(np.int8)
+    assert (int8_matmul(a, w) == a.astype(np.int64) @ w.astype(np.int64).T).all()
+
+
 @given(st.integers(0, 5), st.integers(1, 40), st.integers(1, 5), st.integers(0, 2**32 - 1))
 def test_fp16_is_the_sum_of_the_cascade(rows, k, columns, seed):
     rng = np.random.default_rng(seed)
@@ -51,6 +57,14 @@ def test_fp16_rounds_once(k):
     a, b = rng.standard_normal((2, 3, k)).astype(np.float16), rng.standard_normal((2, 4, k)).astype(np.float16)
     assert (fp16_matmul(a, b) == exact_fp16(a, b)).all()
     assert (fp16_matmul(a, b[0]) == exact_fp16(a, np.stack((b[0], b[0])))).all()
+
+
+def test_fp16_sees_a_bit_far_below_a_tie():
+    """2^53 + 2^29 + 1 rounds up; FP64 would lose the one and round the tie down."""
+    large, small = np.full((1, 2048), 2.0**15), 2.0**-6
+    a = np.append(large, [[2.0**15, small]], axis=1).astype(np.float16)
+    b = np.append(large, [[4.0, small]], axis=1).astype(np.float16)
+    assert fp16_matmul(a, b) == (2.0**53 + 2.0**30) * 2.0**-12
 
 
 @pytest.mark.parametrize("k", [512, 4096])

@@ -20,6 +20,15 @@ def test_a_feed_of_extremes_is_cut_apart(depth, data):
     assert pe.int8_feed(x.astype(np.int8), y.astype(np.int8)) == fast
 
 
+@pytest.mark.parametrize("depth", pe.DEPTHS)
+def test_every_corner_of_a_slice_is_cut_apart(depth):
+    """All slices of the cascade at one corner of the range: every part of P is as large as it gets."""
+    corner = np.stack(np.meshgrid(*[[-128, -127, 127]] * 4, *[[-127, 127]] * 4), axis=-1).reshape(-1, 8)
+    x, y = np.tile(corner[:, :4], depth), np.tile(corner[:, 4:], depth)
+    fast = (x[:, 0::2] + y[:, 1::2]) * (x[:, 1::2] + y[:, 0::2])
+    assert (pe.int8_feed(x.astype(np.int8), y.astype(np.int8)) == fast.sum(axis=1)).all()
+
+
 @given(depths, st.integers(1, 200), st.integers(0, 2**32 - 1))
 def test_int8_is_the_inner_product(depth, k, seed):
     rng = np.random.default_rng(seed)
