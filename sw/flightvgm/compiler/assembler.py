@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
@@ -87,7 +87,8 @@ class Assembler:
         waits: Events = (),
         signals: Events = (),
         jump: Label | None = None,
-        **operands: Operand | str,
+        operands: Mapping[str, Operand | str] | None = None,
+        **others: Operand | str,
     ) -> None:
         """Append an instruction; a choice may be given by its name.
 
@@ -95,10 +96,13 @@ class Assembler:
         ----------
         jump : Label, optional
             Where LOOP or TILE jumps to.
+        operands : Mapping, optional
+            Operands beside those that are given by name.
         """
         choices = {item.name: item.choices for item in Instruction(name).operation.fields if item.choices}
         numbers: dict[str, Operand] = {
-            key: choices[key].index(value) if isinstance(value, str) else value for key, value in operands.items()
+            key: choices[key].index(value) if isinstance(value, str) else value
+            for key, value in {**(operands or {}), **others}.items()
         }
         if jump is not None:
             self._pending.append((len(self.instructions), jump))

@@ -1,7 +1,7 @@
 """Attention stages: spatial, temporal and cross. Q, K and V are read through the map of the layer that made them.
 
-A stage's unit is a frame or a part of one, a range of positions, or a range of tokens. Its heads are worked on in passes,
-as many at a time as the buffers hold; in a pass the keys and values stay while the queries go by.
+A stage's unit is a frame or a part of one, a range of positions, or a range of tokens. Its heads are worked on in
+passes, as many at a time as the buffers hold; in a pass the keys and values stay while the queries go by.
 """
 
 from __future__ import annotations
@@ -110,7 +110,8 @@ class AttentionStage:
         problem = self.geometry.problem(target, rows)
         heads.load(
             self.geometry.q(target), rows, "A", queries, self.geometry.transform, norm=0,
-            waits=[(Semaphore.IN_FREE, 1)], signals=[(Semaphore.IN_FULL, 1), *([(Semaphore.UNIT, 1)] if ends_unit else [])],
+            waits=[(Semaphore.IN_FREE, 1)],
+            signals=[(Semaphore.IN_FULL, 1), *([(Semaphore.UNIT, 1)] if ends_unit else [])],
         )  # fmt: skip
         step = problem.step_rows * heads.pitch
         target.asm.emit(
@@ -125,7 +126,7 @@ class AttentionStage:
         target.asm.emit(
             "STORE",
             result=out, result_pitch=heads.pitch, to=at(attended, heads.offset), pitch=target.network.row_pitch,
-            **rows.operands(), row_bytes=heads.row_bytes, waits=[(Semaphore.OUT_FULL, 1)],
+            row_bytes=heads.row_bytes, operands=rows.operands(), waits=[(Semaphore.OUT_FULL, 1)],
             signals=[(Semaphore.OUT_FREE, 1), *([(Semaphore.KEYS_FREE, 1)] if ends_keys else [])],
         )  # fmt: skip
 
@@ -169,7 +170,7 @@ class _Pass:
     ) -> None:
         """Load these heads of some rows; ``norm`` is the number of the norm, if there is a transform."""
         parameters, network = self.target.parameters, self.target.network
-        operands: dict[str, Operand | str] = {}
+        operands: dict[str, Operand | str] = {**rows.operands()}
         if source.map is not None:
             operands["map"] = at(source.map)
         if transform != "none":
@@ -179,6 +180,6 @@ class _Pass:
         self.target.asm.emit(
             "LOADA", [*(["mapped"] if source.map else []), *(["transposed"] if transposed else [])],
             waits=waits or [], signals=signals or [],
-            source=at(source.region, source.offset + self.offset), pitch=source.pitch, **rows.operands(),
-            row_bytes=self.row_bytes, target=buffer, to=to, to_pitch=self.pitch, transform=transform, **operands,
+            source=at(source.region, source.offset + self.offset), pitch=source.pitch,
+            row_bytes=self.row_bytes, target=buffer, to=to, to_pitch=self.pitch, transform=transform, operands=operands,
         )  # fmt: skip

@@ -62,19 +62,21 @@ def compile_model(
     Raises
     ------
     CompileError
-        A tensor is missing, misshaped or not finite, a size is out of range, or the machine's buffers or memory are too small.
+        A tensor is missing, misshaped or not finite, a size is out of range, or the machine's buffers or memory are too
+        small.
     """
     network = Network(
-        shape.hidden_size, shape.mlp_hidden, shape.num_heads, shape.depth, frames, height_tokens, width_tokens, text_tokens
-    )
+        width=shape.hidden_size, hidden=shape.mlp_hidden, heads=shape.num_heads, depth=shape.depth,
+        t=frames, h=height_tokens, w=width_tokens, text=text_tokens,
+    )  # fmt: skip
     if steps < 1:
         raise CompileError(f"steps is {steps}; give at least one denoising step")
     _check_weights(weights, shape)
     parameters = Parameters(network)
     if parameters.size > config.parameter_bytes:
         raise CompileError(
-            f"norms, modulation and RoPE table need {parameters.size} bytes, but the parameter buffer of '{config.name}' "
-            f"has {config.parameter_bytes}; choose a machine with a larger one or a smaller model"
+            f"norms, modulation and RoPE table need {parameters.size} bytes, but the parameter buffer of "
+            f"'{config.name}' has {config.parameter_bytes}; choose a machine with a larger one or a smaller model"
         )
     memory = MemoryMap(config.memory_bytes)
     image = Image(memory)
@@ -113,6 +115,6 @@ def _check_weights(weights: Mapping[str, NDArray[Any]], shape: ModelShape) -> No
         if name not in weights:
             raise CompileError(f"the tensor '{name}' is missing; export the checkpoint with all its blocks")
         if weights[name].shape != expected:
-            raise CompileError(f"the tensor '{name}' is {weights[name].shape}, but {expected} follows from the configuration")
+            raise CompileError(f"the tensor '{name}' is {weights[name].shape}; the configuration says {expected}")
         if not np.isfinite(weights[name]).all():
             raise CompileError(f"the tensor '{name}' holds NaN or infinity; export the checkpoint again")

@@ -156,7 +156,7 @@ class Spatial(Geometry):
         parts = frame_parts(target.config, target.network)
         target.open_static(Pool.ATTENTION, target.network.t * parts, 1)
 
-    def unit(self, target: Target, start: Register, count: Register) -> Unit:
+    def unit(self, target: Target, start: Register, _count: Register) -> Unit:
         """Put the unit's first query into QUERY and its frame's first token into KEY."""
         plane, parts = target.network.plane, frame_parts(target.config, target.network)
         size, tile = plane // parts, self.tiling(target).queries
@@ -222,7 +222,7 @@ class Cross(Geometry):
         tokens = target.network.tokens
         target.open_static(Pool.ATTENTION, tokens, batch_rows(target.config, self.tiling(target).queries, tokens))
 
-    def unit(self, target: Target, start: Register, count: Register) -> Unit:
+    def unit(self, _target: Target, start: Register, count: Register) -> Unit:
         """A range of tokens and the valid text tokens."""
         return Unit(self.shared_keys, (Rows(Reg(start), Reg(count)),))
 
@@ -231,7 +231,7 @@ class Cross(Geometry):
         """The valid text tokens."""
         return Rows(Reg(Register.ZERO), self._valid)
 
-    def problem(self, target: Target, rows: Rows) -> Problem:
+    def problem(self, _target: Target, rows: Rows) -> Problem:
         """One problem."""
         return Problem(rows.count, self._valid)
 

@@ -93,9 +93,7 @@ class LinearStage:
 PAIR = ((Register.START_A, Register.COUNT_A), (Register.START_B, Register.COUNT_B))
 
 
-def open_counted(
-    target: Target, pool: Pool, branch: int, segments: int, stride: int, unit: tuple[int, int]
-) -> None:
+def open_counted(target: Target, pool: Pool, branch: int, segments: int, stride: int, unit: tuple[int, int]) -> None:
     """Fill a pool with units of the rows that a site's row stage has counted.
 
     Parameters

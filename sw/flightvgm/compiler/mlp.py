@@ -59,8 +59,8 @@ class MlpStage:
         pitch = fp16_pitch(network.hidden)
         target.asm.emit(
             "MM",
-            a=number * tiling.in_slot, a_pitch=network.record_pitch, rows=count, k=network.width, columns=network.hidden,
-            out=number * tiling.out_slot, out_pitch=pitch, epilogue="gelu", batch0=1, batch1=1,
+            a=number * tiling.in_slot, a_pitch=network.record_pitch, rows=count, k=network.width,
+            columns=network.hidden, out=number * tiling.out_slot, out_pitch=pitch, epilogue="gelu", batch0=1, batch1=1,
             waits=[(Semaphore.IN_FULL, 1), (Semaphore.OUT_FREE, 1)],
             signals=[(Semaphore.HIDDEN, 1), (Semaphore.IN_FREE, 1)],
         )  # fmt: skip

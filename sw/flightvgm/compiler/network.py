@@ -58,7 +58,7 @@ class Network:
                 raise CompileError(f"{name} is {value}; it must be 1 to {most}")
         for name, keys in (("tokens of a frame", self.plane), ("frames", self.t)):
             if keys > FP16_K_MOST:
-                raise CompileError(f"attention over {keys} {name} is more than {FP16_K_MOST} keys; compile a smaller video")
+                raise CompileError(f"attention has {keys} {name} as keys; compile a video with at most {FP16_K_MOST}")
         if self.width % self.heads or self.head_dim % 2:
             raise CompileError(f"width {self.width} must be {self.heads} heads times an even number of channels")
 

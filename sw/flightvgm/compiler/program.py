@@ -100,7 +100,7 @@ class Program:
         if not 0 <= step < self.steps:
             raise ProgramError(f"the step is {step}; the program was compiled for steps 0 to {self.steps - 1}")
         if len(text_tokens) != BRANCHES or not all(0 <= count <= self.network.text for count in text_tokens):
-            raise ProgramError(f"valid text tokens are {list(text_tokens)}; give two numbers from 0 to {self.network.text}")
+            raise ProgramError(f"valid text tokens are {list(text_tokens)}; give two from 0 to {self.network.text}")
         thresholds = self.regions["thresholds"].size // self.steps
         return [
             self.address("modulation", base) + step * self.network.modulation_bytes,

@@ -18,9 +18,8 @@ def prompt(target: Target) -> None:
         _records(target, branch)
     for layer, block in enumerate(target.blocks):
         for own in target.branches:
-            stage = LinearStage(
-                block.linears["cross_attn.kv_linear"], None, own.text_records, 1, network.text, own.keys[layer], network.row_pitch
-            )
+            linear, pitch = block.linears["cross_attn.kv_linear"], network.row_pitch
+            stage = LinearStage(linear, None, own.text_records, 1, network.text, own.keys[layer], pitch)
             target.barrier()
             stage.prepare(target)
             loop(target, stage)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,9 @@ def quantise_weights(weight: Array) -> tuple[NDArray[np.int8], NDArray[np.float3
     return np.clip(values, -INT8_MOST, INT8_MOST).astype(np.int8), (largest / INT8_MOST).astype(np.float32)
 
 
-def linear_tiles(weight: Array, bias: Array, columns: int, parts: Sequence[int], factor: float = 1.0) -> NDArray[np.uint8]:
+def linear_tiles(
+    weight: Array, bias: Array, columns: int, parts: Sequence[int], factor: float = 1.0
+) -> NDArray[np.uint8]:
     """Tiles ``[tiles, bytes]`` of a layer, each part beginning with a tile of its own.
 
     Parameters
@@ -51,8 +54,5 @@ def linear_tiles(weight: Array, bias: Array, columns: int, parts: Sequence[int],
     scale = (scale.astype(np.float64) * factor).astype(np.float32)
     offset = (np.asarray(bias, np.float64) * factor).astype(np.float32)
     edges = np.cumsum([0, *parts])
-    tiles = [
-        pack_tiles(values[low:high], scale[low:high], offset[low:high], columns)
-        for low, high in zip(edges[:-1], edges[1:], strict=True)
-    ]
+    tiles = [pack_tiles(values[low:high], scale[low:high], offset[low:high], columns) for low, high in pairwise(edges)]
     return np.concatenate(tiles)

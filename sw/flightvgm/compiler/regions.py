@@ -19,6 +19,8 @@ from flightvgm_arch.isa import ALIGNMENT
 Array = NDArray[Any]
 LOG2_E = float(np.log2(np.e))
 INDEX_BYTES = 4  # Of a map's entry.
+LINEARS = ("attn.qkv", "attn.proj", "cross_attn.q_linear", "cross_attn.kv_linear", "cross_attn.proj",
+           "mlp.fc1", "mlp.fc2")  # fmt: skip
 MAPS = 2  # A site writes one map while it reads the other.
 
 
@@ -124,7 +126,9 @@ def parameter_bytes(values: Array) -> bytes:
     return rows.tobytes()
 
 
-def block_weights(image: Image, weights: Mapping[str, Array], config: Config, network: Network, layer: int) -> BlockWeights:
+def block_weights(
+    image: Image, weights: Mapping[str, Array], config: Config, network: Network, layer: int
+) -> BlockWeights:
     """Quantise a block's layers and put its constants into the image.
 
     The factor ``head_dim^-0.5 log2 e`` of the attention scores goes into the norm of q, and of cross attention into the
@@ -134,7 +138,7 @@ def block_weights(image: Image, weights: Mapping[str, Array], config: Config, ne
     factor = network.head_dim**-0.5 * LOG2_E
     outputs = {"attn.qkv": 3, "cross_attn.kv_linear": 2}
     linears = {}
-    for name in ("attn.qkv", "attn.proj", "cross_attn.q_linear", "cross_attn.kv_linear", "cross_attn.proj", "mlp.fc1", "mlp.fc2"):
+    for name in LINEARS:
         weight, bias = weights[f"{block}.{name}.weight"], weights[f"{block}.{name}.bias"]
         if name == "cross_attn.kv_linear":
             parts: tuple[Part, ...] = tuple(Part(width, index * network.text * network.row_pitch) for index in range(2))
@@ -166,7 +170,8 @@ def branch_regions(memory: MemoryMap, network: Network, branch: int, rows: int) 
         y=memory.region(f"y.{branch}", rows * pitch),
         qkv=memory.region(f"qkv.{branch}", rows * qkv_pitch),
         maps=tuple(
-            memory.region(f"map.{branch}.{index}", round_up(INDEX_BYTES * network.tokens, ALIGNMENT)) for index in range(MAPS)
+            memory.region(f"map.{branch}.{index}", round_up(INDEX_BYTES * network.tokens, ALIGNMENT))
+            for index in range(MAPS)
         ),
         text=memory.region(f"text.{branch}", network.text * pitch),
         text_records=memory.region(f"text_records.{branch}", network.text * records),

@@ -1,8 +1,8 @@
 """Order of the stages of both branches: while the array works for one, the row unit works for the other.
 
-A branch's stages alternate: row stage of a site, matrix stage of the site (with the attention behind it), and so on. The
-conditional branch runs one stage behind the unconditional one, so that a *phase* has one row stage and one matrix stage
-of different branches. All cores meet between two phases: what a phase reads, no other core may still write.
+A branch's stages alternate: row stage of a site, matrix stage of the site (with the attention behind it), and so on.
+The conditional branch runs one stage behind the unconditional one, so that a *phase* has one row stage and one matrix
+stage of different branches. All cores meet between two phases: what a phase reads, no other core may still write.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def forward(target: Target) -> None:
     start(target)
     stages = [_branch(target, branch) for branch in range(BRANCHES)]
     for time in range(len(stages[0]) + BRANCHES - 1):
-        current = [stages[branch][time - branch] for branch in range(BRANCHES) if 0 <= time - branch < len(stages[branch])]
+        current = [own[time - branch] for branch, own in enumerate(stages) if 0 <= time - branch < len(own)]
         rows = next((stage for stage in current if not isinstance(stage, MatrixStage)), None)
         matrix = next((stage for stage in current if isinstance(stage, MatrixStage)), None)
         _phase(target, rows, matrix)
@@ -64,7 +64,7 @@ def forward(target: Target) -> None:
 
 
 def loop(target: Target, work: Work, rows: RowStage | None = None) -> None:
-    """Issue units until their pool is empty, and with each pair of units a segment of the row stage, until none is left.
+    """Issue units until their pool is empty, and with each pair of units a segment of the row stage until none is left.
 
     A barrier stands before it: the slots are used in turn from the first one on, so all must be free.
     """
@@ -133,9 +133,8 @@ def _matrix(target: Target, branch: int, layer: int, site: int) -> MatrixStage:
     if linear is None:
         return MatrixStage(MlpStage(branch, layer, len(segments.bands), segments.stride))
     out, pitch = (own.qkv, qkv_row_pitch(target.network)) if name == "attn.qkv" else (own.y, target.network.row_pitch)
-    work = LinearStage(
-        target.blocks[layer].linears[linear], (branch, layer, site), own.records, len(segments.bands), segments.stride, out, pitch
-    )
+    weights, count = target.blocks[layer].linears[linear], len(segments.bands)
+    work = LinearStage(weights, (branch, layer, site), own.records, count, segments.stride, out, pitch)
     if name == "attn.qkv":
         kind = Spatial if target.network.kind(layer) == "spatial" else Temporal
         return MatrixStage(work, AttentionStage(kind(branch, layer)))

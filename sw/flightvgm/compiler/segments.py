@@ -6,6 +6,7 @@ The rule looks at the tokens only, never at the machine: a kept row has the same
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from flightvgm_arch.grid import Grid
 
@@ -48,5 +49,5 @@ class Segments:
             members = min(grid.group, planes - group * grid.group)
             return members * min(height, rows - top * height) * columns
 
-        spans = tuple((low, high - low) for low, high in zip(edges[:-1], edges[1:], strict=True))
+        spans = tuple((low, high - low) for low, high in pairwise(edges))
         return cls(spans, max(sum(tokens(band) for band in range(low, low + size)) for low, size in spans))

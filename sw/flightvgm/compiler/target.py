@@ -106,7 +106,7 @@ class Target:
         self.asm.emit("OPEN", ["static"], pool=pool, segments=1, rows=rows, largest=largest, granule=granule)
 
     def take(self, pool: Pool, start: Register, count: Register, empty: Label | None = None) -> None:
-        """Take a unit as soon as the operands of the last one are loaded, so that no core hoards; jump if there is none."""
+        """Take a unit once the operands of the last one are loaded, so that no core hoards; jump if there is none."""
         flags = [] if empty is None else ["branch"]
         self.asm.emit("TILE", flags, pool=pool, start=start, count=count, jump=empty, waits=[(Semaphore.UNIT, 1)])
 

@@ -136,7 +136,9 @@ class AttentionTiling:
         return [(first, min(self.heads, network.heads - first)) for first in starts]
 
     @classmethod
-    def of(cls, config: Config, network: Network, *, queries: int, keys: int, batched: bool, name: str) -> AttentionTiling:
+    def of(
+        cls, config: Config, network: Network, *, queries: int, keys: int, batched: bool, name: str
+    ) -> AttentionTiling:
         """Tiling with as many heads as fit, of problems of ``queries`` and ``keys``.
 
         Parameters
@@ -162,14 +164,15 @@ class AttentionTiling:
             aligned = heads == network.heads or heads * network.head_dim % FP16_COLUMNS == 0
             if not aligned:
                 continue
-            problems = min(keys_slot // 2 // (pitch * keys), in_slot // (pitch * together), out_slot // (pitch * together))
+            problems = min(keys_slot // 2 // (pitch * keys), min(in_slot, out_slot) // (pitch * together))
             if problems >= 1:
                 fitting = min(in_slot, out_slot) // pitch
                 return cls(heads, problems if batched else 1, queries if batched else min(queries, fitting),
                            in_slot, out_slot, keys_slot)  # fmt: skip
         raise CompileError(
-            f"{name} attention over {keys} keys needs {2 * keys * pitch} bytes of keys and values for the fewest heads, "
-            f"but a slot of buffer B of '{config.name}' has {keys_slot}; choose a machine with larger buffers or a smaller video"
+            f"{name} attention over {keys} keys needs {2 * keys * pitch} bytes for the keys and values of the fewest "
+            f"heads, but '{config.name}' has {keys_slot} in a slot of buffer B, {in_slot} in A and {out_slot} in R; "
+            "choose a machine with larger buffers or a smaller video"
         )
 
 

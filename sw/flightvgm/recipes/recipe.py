@@ -22,7 +22,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -197,7 +197,7 @@ def _site(where: str, entry: object) -> SiteRecipe:
         raise RecipeError(f"{where}: {problem}") from None
     overrides = entry.get("where", [])
     if not isinstance(overrides, list):
-        raise RecipeError(f"{where} must write its overrides as [[sites.\"...\".where]]")
+        raise RecipeError(f"{where} must write its overrides as [[sites.NAME.where]]")
     rule = SiteRecipe(grid, _thetas(where, entry), tuple(_override(where, item) for item in overrides))
     for name, wanted in zip(THETAS, rule.compares, strict=True):
         if wanted and name not in rule.thetas:
@@ -216,7 +216,8 @@ def _span(where: str, entry: Mapping[str, Any], name: str) -> tuple[int, int] | 
     value = entry.get(name)
     if value is None:
         return None
-    if not (isinstance(value, list) and len(value) == 2 and all(type(n) is int for n in value)) or not 0 <= value[0] <= value[1]:
+    pair = isinstance(value, list) and len(value) == 2 and all(type(number) is int for number in value)
+    if not pair or not 0 <= value[0] <= value[1]:
         raise RecipeError(f"{name} of an override of {where} is {value!r}; give the first and the last, such as [0, 3]")
     return value[0], value[1]
 
@@ -226,15 +227,18 @@ def _thetas(where: str, entry: Mapping[str, Any]) -> dict[str, Theta]:
 
 
 def _theta(where: str, value: object) -> Theta:
-    parts = value if isinstance(value, dict) else {"start": value}
+    parts: dict[str, Any] = value if isinstance(value, dict) else {"start": value}
     _check_keys(where, parts, ("start", "step"))
     start, slope = parts.get("start"), parts.get("step", 0.0)
-    if not all(isinstance(number, (int, float)) and not isinstance(number, bool) for number in (start, slope)):
+    if not _is_number(start) or not _is_number(slope):
         raise RecipeError(f"{where} is {value!r}; give a cosine such as 0.9 or {{ start = 0.75, step = 0.01 }}")
-    assert isinstance(start, (int, float))
     if not 0.0 <= start <= 1.0 or not -1.0 <= slope <= 1.0:
         raise RecipeError(f"{where} is {value!r}; a cosine threshold must lie between 0 and 1")
     return Theta(float(start), float(slope))
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _check_site(where: str, site: str, known: tuple[str, ...]) -> None:
