@@ -23,7 +23,7 @@ TILES = {"source": HOME, "tile_bytes": 128, "tiles": 1, "depth": 1, "gate": 1}
 Code = ErrorCode
 CASES = [
     (("LOADA", {**LOAD, "source": 1 << 21}), Code.ADDRESS_WINDOW, "lie in no open window"),
-    (("LOADA", {**LOAD, "start": (1 << 14) - 1}), Code.ADDRESS_WINDOW, "the 64 bytes at 0x101000 lie in no open window"),
+    (("LOADA", {**LOAD, "start": (1 << 14) - 1}), Code.ADDRESS_WINDOW, "the 64 bytes at 0x101000 lie in no"),
     (("LOADA", "mapped", {**LOAD, "map": 1 << 21}), Code.ADDRESS_WINDOW, "lie in no open window"),
     (("LOADA", {**LOAD, "to": 64 * 1024 - 224}), Code.BUFFER_OVERRUN, "byte 65568 of buffer A, which has 65536"),
     (("LOADA", {**LOAD, "target": 2, "to": 16 * 1024}), Code.BUFFER_OVERRUN, "of buffer P, which has 16384"),
@@ -96,7 +96,7 @@ CASES = [
     (("LOOP", {"target": 1 << 20}), Code.ADDRESS_WINDOW, "lie in no open window"),
     (("LOOP", {}), Code.WATCHDOG, "budget of 20000 instructions is spent"),
     (("MARK", {"waits": [(3, 1)]}), Code.DEADLOCK, r"the front end for semaphore 3 >= 1 \(it is 0\)"),
-    (("FILL", {"waits": [(3, 1), (4, 2)]}), Code.DEADLOCK, "queue store at 0 for semaphore 3 >= 1 .* and semaphore 4 >= 2"),
+    (("FILL", {"waits": [(3, 1), (4, 2)]}), Code.DEADLOCK, "store at 0 for semaphore 3 >= 1 .* and semaphore 4 >= 2"),
     (("END", {"code": 9}), Code.END_CODE, "ended with code 9"),
 ]  # fmt: skip
 
