@@ -8,11 +8,33 @@ from dataclasses import dataclass
 from flightvgm.compiler.assembler import SLOTS, Label, Register, Semaphore, at
 from flightvgm.compiler.memory import Region
 from flightvgm.compiler.regions import Linear, Part
-from flightvgm.compiler.rows import counter
+from flightvgm.compiler.segments import Segments
 from flightvgm.compiler.target import Pool, Target
 from flightvgm.compiler.tiling import LinearTiling
 from flightvgm_arch.formats import fp16_pitch, record_pitch
-from flightvgm_arch.isa import Reg
+from flightvgm_arch.isa import Operand, Reg
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Rows that the row stage of a site has kept, segment by segment.
+
+    Attributes
+    ----------
+    counter : int
+        Count register of the first segment.
+    """
+
+    counter: int
+    segments: Segments
+
+    def open(self, target: Target, pool: Pool, largest: int, granule: int) -> None:
+        """Fill a pool with units of these rows."""
+        target.asm.emit(
+            "OPEN",
+            pool=pool, counter=self.counter, segments=len(self.segments.bands), stride=self.segments.stride,
+            largest=largest, granule=granule,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -21,32 +43,28 @@ class LinearStage:
 
     Attributes
     ----------
+    records, out, out_pitch : Region, Region and int
+        Operands, results, and bytes between rows of the results.
     place : tuple of int, optional
         Branch, layer and site, for the ledger; ``None`` outside the sites.
-    segments, stride : int
-        Segments of the counted rows and rows between them; without segments, ``stride`` is the number of rows.
-    pool : Pool
-        Pool of its units.
-    out, out_pitch : Region and int
-        Results and bytes between their rows.
+    rows : Counted or Operand
+        Rows that a site has counted, or a number of rows.
     """
 
     linear: Linear
-    place: tuple[int, int, int] | None
     records: Region
-    segments: int
-    stride: int
     out: Region
     out_pitch: int
-    pool: Pool = Pool.UNITS
+    place: tuple[int, int, int] | None
+    rows: Counted | Operand
 
     def prepare(self, target: Target) -> None:
         """Open the pool: the counts are known."""
         tiling = self._tiling(target)
-        if self.place is None:
-            target.open_static(self.pool, self.stride, tiling.rows, tiling.granule)
+        if isinstance(self.rows, Counted):
+            self.rows.open(target, Pool.UNITS, tiling.rows, tiling.granule)
         else:
-            open_counted(target, self.pool, self.place[0], self.segments, self.stride, (tiling.rows, tiling.granule))
+            target.open_static(Pool.UNITS, self.rows, tiling.rows, tiling.granule)
 
     def iterate(self, target: Target, empty: Label) -> None:
         """Take and issue two units; jump where none is left."""
@@ -54,7 +72,7 @@ class LinearStage:
             target.mark(*self.place)
         tiling = self._tiling(target)
         for number, (start, count) in enumerate(PAIR):
-            target.take(self.pool, start, count, empty)
+            target.take(Pool.UNITS, start, count, empty)
             self._unit(target, tiling, number, Reg(start), Reg(count))
 
     def _tiling(self, target: Target) -> LinearTiling:
@@ -91,20 +109,6 @@ class LinearStage:
 
 
 PAIR = ((Register.START_A, Register.COUNT_A), (Register.START_B, Register.COUNT_B))
-
-
-def open_counted(target: Target, pool: Pool, branch: int, segments: int, stride: int, unit: tuple[int, int]) -> None:
-    """Fill a pool with units of the rows that a site's row stage has counted.
-
-    Parameters
-    ----------
-    unit : tuple of int
-        Most rows of a unit, and what it is a multiple of.
-    """
-    target.asm.emit(
-        "OPEN",
-        pool=pool, counter=counter(branch), segments=segments, stride=stride, largest=unit[0], granule=unit[1],
-    )  # fmt: skip
 
 
 def load_weights(target: Target, linear: Linear, tile_bytes: int, depth: int, rows: Reg) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from flightvgm.compiler.assembler import Label, Semaphore, at
-from flightvgm.compiler.linear import PAIR, load_weights, open_counted
+from flightvgm.compiler.linear import PAIR, Counted, load_weights
 from flightvgm.compiler.target import Pool, Target
 from flightvgm.compiler.tiling import MlpTiling
 from flightvgm_arch.formats import fp16_pitch, record_pitch
@@ -22,13 +22,12 @@ class MlpStage:
 
     branch: int
     layer: int
-    segments: int
-    stride: int
+    rows: Counted
 
     def prepare(self, target: Target) -> None:
         """Open the pool: the counts are known."""
         tiling = MlpTiling.of(target.config, target.network)
-        open_counted(target, Pool.UNITS, self.branch, self.segments, self.stride, (tiling.rows, tiling.granule))
+        self.rows.open(target, Pool.UNITS, tiling.rows, tiling.granule)
 
     def iterate(self, target: Target, empty: Label) -> None:
         """Take and issue two units, of which the second may be empty; jump where none is left."""

@@ -17,20 +17,25 @@ def prompt(target: Target) -> None:
     for branch in range(len(target.branches)):
         _records(target, branch)
     for layer, block in enumerate(target.blocks):
-        for own in target.branches:
+        for branch, own in enumerate(target.branches):
             linear, pitch = block.linears["cross_attn.kv_linear"], network.row_pitch
-            stage = LinearStage(linear, None, own.text_records, 1, network.text, own.keys[layer], pitch)
+            stage = LinearStage(linear, own.text_records, own.keys[layer], pitch, None, valid_text(branch))
             target.barrier()
             stage.prepare(target)
             loop(target, stage)
     target.asm.emit("END")
 
 
+def valid_text(branch: int) -> Reg:
+    """Register with the valid text tokens of a branch; rows behind them are never touched."""
+    return Reg(Register.TEXT + branch)
+
+
 def _records(target: Target, branch: int) -> None:
     """Quantise a branch's text rows."""
     asm, own = target.asm, target.branches[branch]
     again, done = Label(), Label()
-    target.open_static(Pool.SEGMENTS, target.network.text, ROWS_OF_UNIT)
+    target.open_static(Pool.SEGMENTS, valid_text(branch), ROWS_OF_UNIT)
     asm.here(again)
     asm.emit("TILE", ["branch"], pool=Pool.SEGMENTS, start=Register.START_A, count=Register.COUNT_A, jump=done)
     asm.emit(

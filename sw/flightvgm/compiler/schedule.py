@@ -13,11 +13,11 @@ from typing import Protocol
 from flightvgm.compiler.assembler import CREDITS, Label, Register, Semaphore, at
 from flightvgm.compiler.attention import AttentionStage
 from flightvgm.compiler.geometry import Cross, Spatial, Temporal
-from flightvgm.compiler.linear import LinearStage
+from flightvgm.compiler.linear import Counted, LinearStage
 from flightvgm.compiler.mlp import MlpStage
 from flightvgm.compiler.network import BRANCHES
 from flightvgm.compiler.regions import qkv_row_pitch
-from flightvgm.compiler.rows import LastRows, RowStage, SiteRows, take_segment
+from flightvgm.compiler.rows import LastRows, RowStage, SiteRows, counter, take_segment
 from flightvgm.compiler.target import Target
 from flightvgm_arch.sites import SITES
 
@@ -128,13 +128,13 @@ def _branch(target: Target, branch: int) -> list[RowStage | MatrixStage]:
 def _matrix(target: Target, branch: int, layer: int, site: int) -> MatrixStage:
     """Matrix stage of a site."""
     name, own = SITES[site], target.branches[branch]
-    segments = target.segments[target.site_name(layer, site)]
+    rows = Counted(counter(branch), target.segments[target.site_name(layer, site)])
     linear = LINEARS[name]
     if linear is None:
-        return MatrixStage(MlpStage(branch, layer, len(segments.bands), segments.stride))
+        return MatrixStage(MlpStage(branch, layer, rows))
     out, pitch = (own.qkv, qkv_row_pitch(target.network)) if name == "attn.qkv" else (own.y, target.network.row_pitch)
-    weights, count = target.blocks[layer].linears[linear], len(segments.bands)
-    work = LinearStage(weights, (branch, layer, site), own.records, count, segments.stride, out, pitch)
+    weights = target.blocks[layer].linears[linear]
+    work = LinearStage(weights, own.records, out, pitch, (branch, layer, site), rows)
     if name == "attn.qkv":
         kind = Spatial if target.network.kind(layer) == "spatial" else Temporal
         return MatrixStage(work, AttentionStage(kind(branch, layer)))

@@ -14,7 +14,7 @@ from flightvgm.compiler.segments import Segments
 from flightvgm.recipes import Recipe
 from flightvgm_arch.config import Config
 from flightvgm_arch.formats import round_up
-from flightvgm_arch.isa import ALIGNMENT
+from flightvgm_arch.isa import ALIGNMENT, Operand
 from flightvgm_arch.sites import SITES
 
 GATE, SHIFT, SCALE = range(3)  # Rows of the row stage in the parameter buffer.
@@ -101,8 +101,8 @@ class Target:
         """Let all cores meet with empty queues."""
         self.asm.emit("BARRIER", cores=(1 << self.config.cores) - 1)
 
-    def open_static(self, pool: Pool, rows: int, largest: int, granule: int = 1) -> None:
-        """Fill a pool with units of a number of rows that is known."""
+    def open_static(self, pool: Pool, rows: Operand, largest: int, granule: int = 1) -> None:
+        """Fill a pool with units of a number of rows that is known, if only to a register."""
         self.asm.emit("OPEN", ["static"], pool=pool, segments=1, rows=rows, largest=largest, granule=granule)
 
     def take(self, pool: Pool, start: Register, count: Register, empty: Label | None = None) -> None:

@@ -107,6 +107,13 @@ class MlpTiling:
         return cls(rows, granule, rows * pitches[0], rows * pitches[1], slot(config.result_bytes), rings)
 
 
+def _aligned_heads(network: Network, heads: int) -> int:
+    """Fewest heads, at least ``heads``, after which the next pass begins at an aligned address."""
+    while heads < network.heads and heads * network.head_dim % FP16_COLUMNS:
+        heads += 1
+    return heads
+
+
 @dataclass(frozen=True)
 class AttentionTiling:
     """Heads, problems and queries that the buffers hold at once.
@@ -159,11 +166,9 @@ class AttentionTiling:
             )
         in_slot, out_slot, keys_slot = slot(config.a_bytes), slot(config.result_bytes), slot(config.b_bytes)
         together = queries if batched else 1
-        for heads in range(network.heads, 0, -1):
+        for passes in range(1, network.heads + 1):
+            heads = _aligned_heads(network, -(-network.heads // passes))
             pitch = fp16_pitch(heads * network.head_dim)
-            aligned = heads == network.heads or heads * network.head_dim % FP16_COLUMNS == 0
-            if not aligned:
-                continue
             problems = min(keys_slot // 2 // (pitch * keys), min(in_slot, out_slot) // (pitch * together))
             if problems >= 1:
                 fitting = min(in_slot, out_slot) // pitch
