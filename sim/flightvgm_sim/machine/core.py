@@ -67,7 +67,7 @@ class Core:
         moved = False
         try:
             if not issued.begun:
-                if not state.acquire(issued.waits):
+                if not state.acquire(issued.decoded.waits):
                     return False
                 issued.begun = moved = True
             outcome = UNITS[issued.decoded.name](state, issued)
@@ -86,7 +86,7 @@ class Core:
         for name, queue in zip(QUEUES, self._queues, strict=True):
             if queue:
                 issued = queue[0]
-                reason = self.state.wanting(issued.waits)
+                reason = self.state.wanting(issued.decoded.waits)
                 if issued.begun:
                     reason = "room in the ring" if name == "weights" else "weight tiles"
                 found.append((issued.counter, issued.decoded, f"queue {name} at {issued.counter} for {reason}"))

@@ -23,6 +23,8 @@ class Counters:
         Bytes that ROWS moved, without maps.
     int8_macs, fp16_macs : int
         MACs of the mathematical operations.
+    padding_macs : int
+        MACs of either kind that the array spends on zeros, because rows, columns and K fill it up to its own extents.
     """
 
     instructions: dict[str, int] = field(default_factory=lambda: dict.fromkeys(QUEUES, 0))
@@ -34,6 +36,7 @@ class Counters:
     row_write_bytes: int = 0
     int8_macs: int = 0
     fp16_macs: int = 0
+    padding_macs: int = 0
 
     def to_dict(self) -> dict[str, int]:
         """All counters by name; instructions as ``instructions_<queue>``."""

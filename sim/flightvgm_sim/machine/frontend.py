@@ -66,7 +66,7 @@ class FrontEnd:
         decoded = self.pending
         if decoded.queue != FRONT:
             return self._issue(decoded)
-        if not self._begun and not self._state.acquire(decoded.instruction.waits):
+        if not self._begun and not self._state.acquire(decoded.waits):
             return False
         self._begun = True
         self._next = self.counter + 1
@@ -84,7 +84,7 @@ class FrontEnd:
         if decoded.queue != FRONT:
             return f"room in the queue of {decoded.name}"
         if not self._begun:
-            return self._state.wanting(decoded.instruction.waits)
+            return self._state.wanting(decoded.waits)
         return {
             "BARRIER": "its queues or the other cores",
             "OPEN": "cores that have not emptied the pool",

@@ -32,6 +32,8 @@ class Decoded:
         Names and registers of the other extents.
     addresses : tuple
         Names, base registers and offsets of addresses.
+    waits : tuple of Event
+        What must happen before it begins, once for each semaphore.
     stamp : int
         Time of the last write to its page of memory.
     """
@@ -41,6 +43,7 @@ class Decoded:
     fixed: dict[str, int]
     extents: tuple[tuple[str, int], ...]
     addresses: tuple[tuple[str, int, int], ...]
+    waits: tuple[Event, ...]
     stamp: int
 
     @property
@@ -106,11 +109,6 @@ class Issued:
         """Flags that are set."""
         return self.decoded.instruction.flags
 
-    @property
-    def waits(self) -> tuple[Event, ...]:
-        """What must happen before it begins."""
-        return self.decoded.instruction.waits
-
 
 def _sort(instruction: Instruction, stamp: int) -> Decoded:
     fixed: dict[str, int] = {}
@@ -124,8 +122,12 @@ def _sort(instruction: Instruction, stamp: int) -> Decoded:
             addresses.append((item.name, value.base, value.offset))
         else:
             fixed[item.name] = value
+    totals: dict[int, int] = {}
+    for wait in instruction.waits:
+        totals[wait.semaphore] = totals.get(wait.semaphore, 0) + wait.count
+    waits = tuple(Event(semaphore, count) for semaphore, count in totals.items())
     queue = QUEUES.index(instruction.operation.queue)
-    return Decoded(instruction, queue, fixed, tuple(extents), tuple(addresses), stamp)
+    return Decoded(instruction, queue, fixed, tuple(extents), tuple(addresses), waits, stamp)
 
 
 class Program:

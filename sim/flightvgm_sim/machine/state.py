@@ -122,11 +122,10 @@ class State:
             self.registers[register] = value & (1 << REGISTER_BITS) - 1
 
     def acquire(self, waits: Sequence[Event]) -> bool:
-        """Subtract all waits from their semaphores if all of them can be, and nothing otherwise."""
+        """Subtract all waits, of different semaphores, if all of them can be, and nothing otherwise."""
         held = self.semaphores
-        for position, wait in enumerate(waits):
-            before = sum(other.count for other in waits[:position] if other.semaphore == wait.semaphore)
-            if held[wait.semaphore] < wait.count + before:
+        for wait in waits:
+            if held[wait.semaphore] < wait.count:
                 return False
         for wait in waits:
             held[wait.semaphore] -= wait.count

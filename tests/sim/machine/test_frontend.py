@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from flightvgm_arch.isa import Address, Reg, encode
+from flightvgm_sim.machine import MachineError
 
 
 def observed(bench, op, register, *program, arguments=()):
@@ -85,6 +86,15 @@ def test_the_queues_run_while_the_front_end_waits(bench, op):
     assert bench.get(target, (64, 8), np.uint32)[:, 0].tolist() == [77, *range(2, 41), *[0] * 24]
 
 
+def test_a_queue_holds_16_instructions(bench, op):
+    target = bench.reserve(32)
+    fills = [op("FILL", to=target, count=1, value=n, waits=[(4, 1)]) for n in range(17)]
+    bench.run(*fills[:16], op("SET", signals=[(4, 16)]))
+    assert bench.get(target, (1,), np.uint32)[0] == 15
+    with pytest.raises(MachineError, match="front end for room in the queue of FILL"):
+        bench.run(*fills, op("SET", signals=[(4, 17)]))
+
+
 def test_control_flow_may_wait_and_signal(bench, op):
     target = bench.reserve(64)
     bench.run(
@@ -93,6 +103,18 @@ def test_control_flow_may_wait_and_signal(bench, op):
         op("MARK", layer=1, site=31, waits=[(2, 63)]),
     )
     assert bench.get(target, (8,), np.uint32)[0] == 3
+
+
+def test_waits_subtract_what_they_wait_for(bench, op):
+    target = bench.reserve(64)
+    bench.run(
+        op("SET", rd=0, signals=[(0, 3)]),
+        op("MARK", site=31, waits=[(0, 1)]),
+        op("FILL", to=target, count=1, value=1, waits=[(0, 1), (0, 1)]),
+    )
+    assert bench.get(target, (1,), np.uint32)[0] == 1
+    with pytest.raises(MachineError, match=r"queue store at 1 for semaphore 0 >= 2 \(it is 1\)"):
+        bench.run(op("SET", signals=[(0, 1)]), op("FILL", to=target, count=1, waits=[(0, 1), (0, 1)]))
 
 
 def test_a_program_may_be_changed_between_runs(bench, op):

@@ -95,6 +95,8 @@ def test_an_int8_product_is_scaled_and_rounded_as_the_page_says(bench, op, rows,
     assert np.array_equal(layer.found(bench), layer.wanted)
     assert bench.machine.counters.int8_macs == rows * k * columns
     assert bench.machine.counters.weight_bytes == layer.tiles.size
+    filled = -(-rows // 2) * 2 * -(-k // 4) * 4 * -(-columns // 4) * 4
+    assert bench.machine.counters.padding_macs == filled - rows * k * columns
 
 
 def test_gelu_follows_the_bias(bench, op):
@@ -176,6 +178,35 @@ def test_tiles_stream_through_a_small_ring(make_bench, op, seed):
     )
     assert np.array_equal(first.found(bench), first.wanted)
     assert np.array_equal(second.found(bench, 8192), second.wanted)
+
+
+def test_products_share_the_tiles_of_a_load(bench, op):
+    """One load feeds two products, and the second takes up where the first stopped."""
+    both = Layer(3, 16, 12)
+    pitch = record_pitch(16)
+    product = {"a_pitch": pitch, "rows": 3, "k": 16, "out_pitch": 128, **ONCE}
+    bench.run(
+        both.load(bench, op, signals=[(1, 1)]),
+        both.weights(bench, op),
+        op("MM", columns=8, **product, waits=[(1, 1)]),
+        op("MM", columns=4, out=16384, **product),
+    )
+    assert np.array_equal(bench.buffer("R", 0, (3, 8), 128, np.float16), both.wanted[:, :8])
+    assert np.array_equal(bench.buffer("R", 16384, (3, 4), 128, np.float16), both.wanted[:, 8:])
+
+
+def test_a_ring_changes_its_shape_only_when_it_is_empty(bench, op):
+    first, second = Layer(2, 16, 4, seed=1), Layer(2, 16, 4, seed=2)
+    with pytest.raises(
+        MachineError, match="queue weights at 2 for room in the ring; .* matrix at 3 for semaphore 2 >= 1"
+    ):
+        bench.run(
+            first.load(bench, op, signals=[(1, 1)]),
+            first.weights(bench, op),
+            second.weights(bench, op, ring=4096, signals=[(2, 1)]),
+            first.multiply(op, waits=[(1, 1), (2, 1)]),
+            second.multiply(op),
+        )
 
 
 def test_tiles_are_decoded_again_when_they_change(bench, op):

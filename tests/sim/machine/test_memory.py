@@ -67,6 +67,8 @@ def test_the_stamp_of_a_page_tells_of_writes(memory):
     assert memory.stamp(4096, 64) == before[0]
     assert memory.stamp(8192, 64) > before[1]
     assert memory.stamp(4096, 8192) == memory.stamp(8192, 64)
+    memory.write(8190, np.ones(4, np.uint8))
+    assert memory.stamp(4096, 64) == memory.stamp(8192, 64) > before[1] + 1
 
 
 def test_only_windows_of_a_large_memory_cost_something():

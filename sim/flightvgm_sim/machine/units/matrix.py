@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from flightvgm_arch.errors import ErrorCode
-from flightvgm_arch.formats import FP16_K_MOST, INT8_K_MOST, record_pitch
+from flightvgm_arch.formats import FP16_K_MOST, INT8_K_MOST, record_pitch, round_up
 from flightvgm_sim.golden import quantize, records
 from flightvgm_sim.golden.attention import attention
 from flightvgm_sim.golden.epilogue import epilogue
@@ -16,6 +16,8 @@ from flightvgm_sim.machine.errors import require
 from flightvgm_sim.machine.program import Issued
 from flightvgm_sim.machine.ring import Slice, Weights
 from flightvgm_sim.machine.state import Outcome, State
+
+_INT8_LANES, _FP16_LANES = 4, 2  # MACs of a DSP58 in a cycle.
 
 
 def multiply(state: State, issued: Issued) -> Outcome:
@@ -66,7 +68,7 @@ def _weights(taken: list[Slice], k: int, columns: int) -> Weights:
 
 
 def _multiply_int8(state: State, issued: Issued) -> None:
-    fields, counters = issued.fields, state.shared.counters
+    fields = issued.fields
     k, columns = fields["k"], fields["columns"]
     pitch = record_pitch(k)
     require(k <= INT8_K_MOST, f"k {k} exceeds {INT8_K_MOST}; split the layer")
@@ -85,14 +87,12 @@ def _multiply_int8(state: State, issued: Issued) -> None:
     gelu = fields["epilogue"] == 1
     halves, saturated = epilogue(product, row_scale, weights.scale[:columns], weights.bias[:columns], gelu=gelu)
     out[...] = halves.reshape(out.shape)
-    macs = len(values) * k * columns
-    counters.saturations += saturated
-    counters.int8_macs += macs
-    state.shared.ledger.at(issued.place).macs_done += macs
+    state.shared.counters.saturations += saturated
+    _account(state, issued, problems=1, rows=len(values), k=k, columns=columns, lanes=_INT8_LANES)
 
 
 def _multiply_fp16(state: State, issued: Issued) -> None:
-    fields, counters = issued.fields, state.shared.counters
+    fields = issued.fields
     k, columns = fields["k"], fields["columns"]
     require(k <= FP16_K_MOST, f"k {k} exceeds {FP16_K_MOST}, where aligned sums stop being exact; split the product")
     require(fields["epilogue"] == 0, "an FP16 product has no epilogue")
@@ -105,15 +105,14 @@ def _multiply_fp16(state: State, issued: Issued) -> None:
     finite("an operand of the FP16 product", a, b)
     halves, saturated = to_fp16(fp16_matmul(a, b))
     out[...] = halves
-    macs = out.size * k
-    counters.saturations += saturated
-    counters.fp16_macs += macs
-    state.shared.ledger.at(issued.place).macs_fp16 += macs
+    state.shared.counters.saturations += saturated
+    problems = fields["batch0"] * fields["batch1"]
+    _account(state, issued, problems=problems, rows=fields["rows"], k=k, columns=columns, lanes=_FP16_LANES)
 
 
 def attend(state: State, issued: Issued) -> Outcome:
     """ATTN: softmax2(Q K^T) V of every problem and head."""
-    fields, counters = issued.fields, state.shared.counters
+    fields = issued.fields
     if not fields["rows"] or not fields["batch"]:
         return Outcome.DONE
     heads, dim, rows, keys, batch = (fields[name] for name in ("heads", "head_dim", "rows", "keys", "batch"))
@@ -139,11 +138,25 @@ def attend(state: State, issued: Issued) -> Outcome:
     finite("an operand of attention", queries, *columns)
     halves, saturated = attention(queries, *columns)
     out[...] = halves.swapaxes(1, 2).reshape(out.shape)
-    macs = 2 * batch * rows * keys * width
-    counters.saturations += saturated
-    counters.fp16_macs += macs
-    state.shared.ledger.at(issued.place).macs_fp16 += macs
+    state.shared.counters.saturations += saturated
+    held, streamed = (dim, rows) if "transposed" in issued.flags else (rows, dim)
+    _account(state, issued, problems=batch * heads, rows=rows, k=dim, columns=keys, lanes=_FP16_LANES)
+    _account(state, issued, problems=batch * heads, rows=held, k=keys, columns=streamed, lanes=_FP16_LANES)
     return Outcome.DONE
+
+
+def _account(state: State, issued: Issued, *, problems: int, rows: int, k: int, columns: int, lanes: int) -> None:
+    """Count the MACs of equal products, and those that the array spends on padding; ``lanes`` are MACs of a DSP58."""
+    config, counters, entry = state.shared.config, state.shared.counters, state.shared.ledger.at(issued.place)
+    macs = problems * rows * k * columns
+    filled = round_up(rows, config.rows) * round_up(k, lanes * config.depth) * round_up(columns, config.columns)
+    counters.padding_macs += problems * filled - macs
+    if lanes == _INT8_LANES:
+        counters.int8_macs += macs
+        entry.macs_done += macs
+    else:
+        counters.fp16_macs += macs
+        entry.macs_fp16 += macs
 
 
 def _problems(fields: dict[str, int], operand: str, rows: int) -> Steps:
