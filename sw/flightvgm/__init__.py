@@ -1,8 +1,8 @@
 """FlightVGM: an open accelerator for video diffusion transformers.
 
-    >>> import flightvgm
-    >>> pipe = flightvgm.Pipeline.from_pretrained("pocket", preset="SMALL")
-    >>> frames = pipe("a red circle moving right", seed=0).frames
+>>> import flightvgm
+>>> pipe = flightvgm.Pipeline.from_pretrained("pocket", preset="SMALL")
+>>> frames = pipe("a red circle moving right", seed=0).frames
 """
 
 from __future__ import annotations

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from flightvgm.compiler import compile_model
+from flightvgm.compiler import Program, compile_model
 from flightvgm.models import DEFAULT_CHECKPOINT, Checkpoint, load_checkpoint
 from flightvgm.models.host import Host
 from flightvgm.recipes import Recipe, load_recipe
@@ -166,12 +167,14 @@ class Pipeline:
             raise PipelineError(f"steps {steps} and frames {frames} must be at least 1 and guidance {guidance} finite")
         if generator is not None and seed is not None:
             raise PipelineError("give a seed or a generator, not both")
+        if seed is not None and seed < 0:
+            raise PipelineError(f"the seed {seed} must be at least 0")
         seed = (0 if seed is None else seed) if generator is None else None
         rng = np.random.default_rng(seed) if generator is None else generator
         host = Host(self.checkpoint, frames)
         noise = rng.standard_normal(host.video_shape)
         run = _Run(host, self.checkpoint, prompt, noise, steps, guidance)
-        backend = self.make_backend(host, steps)
+        backend = self._backend(host, steps)
         began = time.perf_counter()
         video, ledgers = run(backend, callback, self.backend)
         seconds = time.perf_counter() - began
@@ -198,29 +201,37 @@ class Pipeline:
             ssim=None if reference is None else ssim(video, reference),
         )
 
-    def make_backend(self, host: Host, steps: int) -> Backend:
-        """Make what computes the blocks for videos of ``host`` in so many steps."""
-        if self.backend == "reference":
-            return ReferenceBackend(host, self.recipe)
-        t, h, w = host.grid
-        program = compile_model(
+    def compile(self, *, num_inference_steps: int | None = None, num_frames: int | None = None) -> Program:
+        """Compile for videos of so many frames in so many steps; the checkpoint's own unless given."""
+        settings = self.checkpoint.config
+        steps = settings.steps if num_inference_steps is None else num_inference_steps
+        frames = settings.frames if num_frames is None else num_frames
+        t, h, w = settings.shape.grid((frames, settings.size, settings.size))
+        return compile_model(
             self.checkpoint.weights,
-            host.shape,
+            settings.shape,
             frames=t,
             height_tokens=h,
             width_tokens=w,
-            text_tokens=host.shape.model_max_length,
+            text_tokens=settings.shape.model_max_length,
             config=self.config,
             recipe=self.recipe,
             steps=steps,
         )
-        return Session(GoldenDevice(self.config), program)
+
+    def _backend(self, host: Host, steps: int) -> Backend:
+        """Make what computes the blocks for videos of ``host`` in so many steps."""
+        if self.backend == "reference":
+            return ReferenceBackend(host, self.recipe)
+        return Session(GoldenDevice(self.config), self.compile(num_inference_steps=steps, num_frames=host.size[0]))
 
 
 class _Run:
     """One prompt and noise, to be sampled on any backend."""
 
-    def __init__(self, host: Host, checkpoint: Checkpoint, prompt: str, noise: Array, steps: int, guidance: float) -> None:
+    def __init__(
+        self, host: Host, checkpoint: Checkpoint, prompt: str, noise: Array, steps: int, guidance: float
+    ) -> None:
         self.host = host
         self.noise = noise
         self.steps = steps
@@ -232,7 +243,9 @@ class _Run:
         self.embeddings, tables = zip(*(host.modulation(t) for t in self.schedule), strict=True)
         self.tables = np.stack(tables)
 
-    def __call__(self, backend: Backend, callback: Callback | None, label: str) -> tuple[NDArray[np.float64], tuple[Ledger, ...]]:
+    def __call__(
+        self, backend: Backend, callback: Callback | None, label: str
+    ) -> tuple[NDArray[np.float64], tuple[Ledger, ...]]:
         """Sample; return frames ``[T, H, W, 3]`` and the ledger of each step."""
         backend.prompt(self.texts, self.tables)
         ledgers = [backend.ledger()]
@@ -259,4 +272,4 @@ class _Run:
             prediction=self.host.config.prediction,
         )
         frames = np.clip((np.moveaxis(video, 0, -1) + 1) / 2, 0.0, 1.0)
-        return frames, tuple(after - before for before, after in zip(ledgers, ledgers[1:], strict=False))
+        return frames, tuple(after - before for before, after in pairwise(ledgers))

@@ -41,7 +41,10 @@ class Figure:
     @property
     def bound(self) -> str:
         """The bound in words; empty where there is none."""
-        parts = [f">= {self.least:g}" if self.least is not None else "", f"<= {self.most:g}" if self.most is not None else ""]
+        parts = [
+            f">= {self.least:g}" if self.least is not None else "",
+            f"<= {self.most:g}" if self.most is not None else "",
+        ]
         return " and ".join(part for part in parts if part)
 
     @property

@@ -22,10 +22,14 @@ DEFAULT_OUTPUT = Path("video.gif")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("prompt", help="for example 'a red circle moving right'")
-    parser.add_argument("--out", type=Path, default=DEFAULT_OUTPUT, metavar="FILE", help=".gif, .mp4 or .png [video.gif]")
+    parser.add_argument(
+        "--out", type=Path, default=DEFAULT_OUTPUT, metavar="FILE", help=".gif, .mp4 or .png [video.gif]"
+    )
     parser.add_argument("--contact-sheet", "--sheet", type=Path, metavar="FILE",
                         help=".png: the frames, above those of the float64 dense video")  # fmt: skip
-    parser.add_argument("--scale", type=positive, metavar="N", help="enlarge each pixel N times [to at least 256 pixels]")
+    parser.add_argument(
+        "--scale", type=positive, metavar="N", help="enlarge each pixel N times [to at least 256 pixels]"
+    )
     parser.add_argument("--fps", type=positive, default=8, help="frames a second [8]")
     parser.add_argument("--no-compare", action="store_true", help="skip the float64 dense video of the same seed")
     add_sampling(parser)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -30,7 +31,9 @@ def build_parser() -> Parser:
         module = importlib.import_module(f"flightvgm.cli.{name}")
         verb = verbs.add_parser(name, help=module.HELP, description=module.HELP)
         module.add_arguments(verb)
-        verb.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback of an error")
+        verb.add_argument(
+            "--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback of an error"
+        )
         verb.set_defaults(function=module.run)
     return parser
 
@@ -41,6 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Status 0 is success, 1 a measurement beyond its bound, 2 a bad input or a machine that stopped, 130 Ctrl-C. An
     error is one sentence on standard error; with ``--debug`` the exception leaves this function.
     """
+    # Products here are small: threads of BLAS that wait for each other cost more than they bring.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     parser = build_parser()
     try:
         args = parser.parse_args(argv)
@@ -68,4 +73,5 @@ def sentence(error: Exception) -> str:
         return f"'{error.filename}': {error.strerror or error}; check the path and its permissions"
     if isinstance(error, ValueError) and str(error):
         return " ".join(str(error).split())
-    return f"unexpected {type(error).__name__}: {' '.join(str(error).split())}; add --debug for the traceback and report it"
+    text = " ".join(str(error).split())
+    return f"unexpected {type(error).__name__}: {text}; add --debug for the traceback and report it"

@@ -21,11 +21,18 @@ def seed(text: str) -> int:
     return int(text)
 
 
-def add_model(parser: argparse.ArgumentParser) -> None:
+def add_machine(parser: argparse.ArgumentParser) -> None:
     """Declare checkpoint, machine and recipe."""
     parser.add_argument("--checkpoint", metavar="NAME|FILE", help="shipped checkpoint or .safetensors file")
     parser.add_argument("--preset", default="SMALL", metavar="NAME|FILE", help="machine: preset or .toml file [SMALL]")
-    parser.add_argument("--recipe", metavar="NAME|FILE", help="sparsity recipe or .toml file [the checkpoint's]; try dense")
+    parser.add_argument(
+        "--recipe", metavar="NAME|FILE", help="sparsity recipe or .toml file [the checkpoint's]; try dense"
+    )
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Declare checkpoint, machine, recipe and backend."""
+    add_machine(parser)
     parser.add_argument("--backend", choices=BACKENDS, default="golden",
                         help="bit-exact machine or float64 arithmetic [golden]")  # fmt: skip
 

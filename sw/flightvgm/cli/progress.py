@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from types import TracebackType
-from typing import TextIO
+from typing import Self, TextIO
 
 WIDTH = 28
 INTERVAL = 0.1  # Seconds between two drawings.
@@ -36,10 +36,12 @@ class Progress:
         self.live = self.stream.isatty()
         self.began = self.drawn = time.monotonic()
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self.live:
             self.stream.write("\r\x1b[K")
             self.stream.flush()
@@ -49,7 +51,7 @@ class Progress:
         now = time.monotonic()
         if label is not None and label != self.label:
             self.label, self.began, self.drawn = label, now, 0.0
-        if not self.live or now - self.drawn < INTERVAL and done < total:
+        if not self.live or (now - self.drawn < INTERVAL and done < total):
             return
         self.drawn = now
         share = min(1.0, done / total) if total else 1.0

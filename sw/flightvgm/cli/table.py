@@ -11,7 +11,10 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
     drawn = []
     for line in lines:
-        first, *rest = (cell.ljust(width) if not i else cell.rjust(width) for i, (cell, width) in enumerate(zip(line, widths, strict=True)))
+        first, *rest = (
+            cell.ljust(width) if not i else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        )
         drawn.append("  ".join([first, *rest]).rstrip())
     drawn.insert(1, "  ".join("-" * width for width in widths))
     return "\n".join(drawn)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,12 +29,12 @@ def encode_png(picture: Pixels) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + body
 
 
-def contact_sheet(videos: list[Frames], *, factor: int | None = None) -> Pixels:
+def contact_sheet(videos: Sequence[Frames], *, factor: int | None = None) -> Pixels:
     """One picture: a line for each video, its frames from left to right, on white paper.
 
     Parameters
     ----------
-    videos : list of array
+    videos : sequence of array
         ``[T, H, W, 3]`` in 0..1, all of one height and width.
     factor : int or None
         Enlargement, as in :func:`~flightvgm.media.pictures.upscale`; ``None`` halves the one of a video.
@@ -54,7 +55,7 @@ def contact_sheet(videos: list[Frames], *, factor: int | None = None) -> Pixels:
     return sheet
 
 
-def write_contact_sheet(path: Path, videos: list[Frames]) -> None:
+def write_contact_sheet(path: Path, videos: Sequence[Frames]) -> None:
     """Write the contact sheet of ``videos`` to a PNG file."""
     data = encode_png(contact_sheet(videos))
     with replacing(path) as temporary:

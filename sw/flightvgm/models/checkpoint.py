@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from flightvgm.models.conditioning import CODE_CHANNELS
 from flightvgm.models.safetensors import load_safetensors, save_safetensors
 from flightvgm.models.text import Caption, TextEncoder
+from flightvgm_sim.reference.sampler import Prediction
 from flightvgm_sim.reference.shape import ModelShape
 
 FOLDER = Path(__file__).parent.parent / "checkpoints"
 DEFAULT_CHECKPOINT = "pocket"
-PREDICTIONS = ("velocity", "sample")
+PREDICTIONS: tuple[Prediction, ...] = ("velocity", "sample")
 FULL_PRECISION = ("rope.freqs",)  # Angles, not weights: FP16 would turn late frames visibly.
 
 
@@ -60,7 +61,7 @@ class CheckpointConfig:
     shape: ModelShape
     frames: int
     size: int
-    prediction: str
+    prediction: Prediction
     shift: float
     steps: int
     guidance: float
@@ -76,7 +77,7 @@ class CheckpointConfig:
             raise CheckpointError(f"the prediction '{self.prediction}' must be {' or '.join(PREDICTIONS)}")
         if len(self.words) != self.shape.vocabulary:
             raise CheckpointError(
-                f"the checkpoint lists {len(self.words)} words for a table of {self.shape.vocabulary}; list one for each row"
+                f"the checkpoint lists {len(self.words)} words for {self.shape.vocabulary} rows; list one for each row"
             )
 
     @property
@@ -151,7 +152,8 @@ def find_checkpoint(name: str | Path) -> Path:
     path = Path(name)
     if not path.is_file():
         raise CheckpointError(
-            f"there is no checkpoint '{name}'; name a .safetensors file or one of {', '.join(shipped()) or 'none shipped'}"
+            f"there is no checkpoint '{name}'; name a .safetensors file"
+            + (f" or one of {', '.join(shipped())}" if shipped() else "")
         )
     return path
 
@@ -169,7 +171,9 @@ def load_checkpoint(name: str | Path = DEFAULT_CHECKPOINT) -> Checkpoint:
     try:
         values = json.loads(metadata.get("config", ""))
     except json.JSONDecodeError as error:
-        raise CheckpointError(f"'{path}' has no readable 'config' in its metadata; export the checkpoint again") from error
+        raise CheckpointError(
+            f"'{path}' has no readable 'config' in its metadata; export the checkpoint again"
+        ) from error
     weights = {key: value.astype(np.float32) for key, value in tensors.items()}
     config = CheckpointConfig.from_dict(values, weights)
     config.shape.check(weights)

@@ -1,8 +1,8 @@
 """Recorded runs of an original network: weights, inputs, each block's output and the final output in one file.
 
 The file is safetensors: weights under ``model.``, inputs under ``input.`` (``x [B, channels, T, H, W]``,
-``timestep [B]``, ``y [B, 1, L, caption channels]``, ``mask [B, L]``, ``fps``, ``height`` and ``width`` of one value), block
-outputs ``[B, N, C]`` under ``intermediate.``, the result as ``output``; ``config`` in the metadata is JSON.
+``timestep [B]``, ``y [B, 1, L, caption channels]``, ``mask [B, L]``, ``fps``, ``height`` and ``width`` of one value),
+block outputs ``[B, N, C]`` under ``intermediate.``, the result as ``output``; ``config`` in the metadata is JSON.
 """
 
 from __future__ import annotations
@@ -79,7 +79,9 @@ class Fixture:
         weights = cast(self.weights)
         for sample in self.samples:
             hooks = Hooks(observe=lambda name, x: seen.setdefault(name, []).append(x.copy()))
-            out = forward(weights, self.shape, sample.x, sample.timestep, sample.y, fps=self.fps, pixels=self.pixels, hooks=hooks)
+            out = forward(
+                weights, self.shape, sample.x, sample.timestep, sample.y, fps=self.fps, pixels=self.pixels, hooks=hooks
+            )
             seen.setdefault(OUTPUT, []).append(out)
         return {name: np.stack(seen[name]) for name in self.recorded if name in seen}
 
@@ -101,7 +103,9 @@ def load_fixture(path: Path) -> Fixture:
     for name, value in tensors.items():
         group, _, rest = name.partition(".")
         if name != OUTPUT and group not in parts:
-            raise FixtureError(f"'{path}' has the unknown tensor '{name}'; names begin with model, input or intermediate")
+            raise FixtureError(
+                f"'{path}' has the unknown tensor '{name}'; names begin with model, input or intermediate"
+            )
         parts.setdefault(group, {})[rest] = value
     for name in INPUTS:
         if name not in parts["input"]:
@@ -112,7 +116,11 @@ def load_fixture(path: Path) -> Fixture:
     shape.check(parts["model"])
     inputs = parts["input"]
     batch = len(inputs["x"])
-    if inputs["x"].ndim != 5 or inputs["y"].ndim != 4 or not all(len(inputs[k]) == batch for k in ("timestep", "y", "mask")):
+    if (
+        inputs["x"].ndim != 5
+        or inputs["y"].ndim != 4
+        or not all(len(inputs[k]) == batch for k in ("timestep", "y", "mask"))
+    ):
         raise FixtureError(f"the inputs of '{path}' disagree about the batch of {batch}; record them again")
     samples = tuple(
         Sample(
@@ -126,3 +134,9 @@ def load_fixture(path: Path) -> Fixture:
     recorded = {**{name: parts["intermediate"][name] for name in order}, OUTPUT: tensors[OUTPUT]}
     fps, height, width = (float(inputs[name].ravel()[0]) for name in ("fps", "height", "width"))
     return Fixture(shape, parts["model"], samples, fps, (height, width), recorded)
+
+
+def rms_error(a: Array, exact: Array) -> float:
+    """Root mean square of ``a - exact`` over that of ``exact``."""
+    difference = np.asarray(a, np.float64) - exact
+    return float(np.sqrt(np.square(difference).mean() / np.square(np.asarray(exact, np.float64)).mean()))

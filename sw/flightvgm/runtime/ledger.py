@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
-
 OUTSIDE = "outside the sites"  # Keys and values of the text, once a prompt.
 
 
@@ -93,6 +92,6 @@ class Ledger:
         for place, work in self.entries.items():
             if work.offered != work.done + work.skipped:
                 raise ValueError(
-                    f"the ledger of branch {place.branch}, block {place.layer}, {place.site} offers {work.offered} MACs "
-                    f"but accounts for {work.done} done and {work.skipped} skipped; report this as a bug"
+                    f"the ledger of branch {place.branch}, block {place.layer}, {place.site} offers {work.offered} MACs"
+                    f" but accounts for {work.done} done and {work.skipped} skipped; report this as a bug"
                 )

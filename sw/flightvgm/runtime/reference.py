@@ -51,11 +51,15 @@ class ReferenceBackend:
         """Run all blocks; see :class:`~flightvgm.runtime.backend.Backend`."""
         shape, extents = self.host.shape, self.host.grid
         sites = CountedSites(rules_of(self.recipe, shape, index), extents)
-        hooks = Hooks(linear=self.hooks.linear, attention=self.hooks.attention, site=sites, observe=self._observer(progress))
+        hooks = Hooks(
+            linear=self.hooks.linear, attention=self.hooks.attention, site=sites, observe=self._observer(progress)
+        )
         pair = np.broadcast_to(tokens, (BRANCHES, *tokens.shape))
         out = run_blocks(self.host.weights, shape, pair, self.texts, self.tables[index], frames=extents[0], hooks=hooks)
         for branch in range(BRANCHES):
-            self._ledger += ledger_of(sites.kept, shape, extents, sample=(branch,), branch=branch, text=self.texts.shape[1])
+            self._ledger += ledger_of(
+                sites.kept, shape, extents, sample=(branch,), branch=branch, text=self.texts.shape[1]
+            )
         return out
 
     def _observer(self, progress: Callable[[float], None] | None) -> Callable[[str, Array], None]:

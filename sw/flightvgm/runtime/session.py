@@ -58,7 +58,9 @@ class Session:
         rows = self.program.rows(tokens)
         for branch in range(BRANCHES):
             self._write(f"x.{branch}", rows)
-        self.device.start(self.program.entry("forward", self.base), self.program.arguments(index, self._valid, self.base))
+        self.device.start(
+            self.program.entry("forward", self.base), self.program.arguments(index, self._valid, self.base)
+        )
         executed = 0
 
         def report(count: int) -> None:

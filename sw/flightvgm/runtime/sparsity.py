@@ -48,13 +48,19 @@ class CountedSites:
         return chosen
 
 
-def rules_of(recipe: Recipe, shape: ModelShape, step: int) -> dict[str, SiteRule]:
-    """Rules of a recipe in one step, by site of a layer."""
+def rules_of(recipe: Recipe, shape: ModelShape, step: int, *, everywhere: bool = False) -> dict[str, SiteRule]:
+    """Rules of a recipe in one step, by site of a layer.
+
+    Parameters
+    ----------
+    everywhere : bool
+        Match with all references of a plane, as the authors' GPU code does; the machine compares locally.
+    """
     rules = {}
     for layer, block in enumerate(shape.blocks):
         for site in SITES:
             full = site_of(f"{block}.{site}")
-            rules[f"{block}.{site}"] = SiteRule(recipe.grid(full), *recipe.cosines(full, step, layer))
+            rules[f"{block}.{site}"] = SiteRule(recipe.grid(full), *recipe.cosines(full, step, layer), everywhere)
     return rules
 
 

@@ -4,7 +4,16 @@ import zlib
 import numpy as np
 import pytest
 
-from flightvgm.media import MediaError, check_target, contact_sheet, encode_png, replacing, to_pixels, upscale, write_video
+from flightvgm.media import (
+    MediaError,
+    check_target,
+    contact_sheet,
+    encode_png,
+    replacing,
+    to_pixels,
+    upscale,
+    write_video,
+)
 
 
 def video(frames=3, size=8):

@@ -26,8 +26,10 @@ def test_an_unknown_name_is_refused():
         load_checkpoint("nothing")
 
 
-@pytest.mark.parametrize(("change", "words"), [({"prediction": "noise"}, "velocity or sample"), ({"frames": 0}, "frames"),
-                                               ({"words": ("one",)}, "one for each row")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [({"prediction": "noise"}, "velocity or sample"), ({"frames": 0}, "frames"), ({"words": ("one",)}, "one for each")],
+)
 def test_values_out_of_range_are_refused(tiny_config, change, words):
     with pytest.raises(CheckpointError, match=words):
         dataclasses.replace(tiny_config, **change)

@@ -1,0 +1,75 @@
+import json
+
+import pytest
+
+from flightvgm.cli import main
+
+PROMPT = "a red circle moving right"
+
+
+@pytest.fixture
+def generate(tiny_checkpoint, tmp_path, capsys):
+    def run(*arguments, prompt=PROMPT, out="video.png"):
+        status = main(
+            ["generate", prompt, "--checkpoint", str(tiny_checkpoint), "--out", str(tmp_path / out), *arguments]
+        )
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+
+    return run
+
+
+@pytest.mark.parametrize("backend", ["golden", "reference"])
+def test_a_video_is_written_and_described(generate, tmp_path, backend):
+    status, out, err = generate(
+        "--backend", backend, "--contact-sheet", str(tmp_path / "sheet.png"), "--json", "--seed", "5"
+    )
+    assert (status, err) == (0, "")
+    report = json.loads(out)
+    assert report | {"backend": backend, "preset": "SMALL", "recipe": "dense", "seed": 5} == report
+    assert {"seconds", "psnr_db", "ssim"} <= set(report)
+    assert report["output"] == str(tmp_path / "video.png")
+    assert report["macs"]["offered"] == report["macs"]["done"] + report["macs"]["skipped"]
+    assert report["ledger"]["spatial.mlp"]["rows_offered"] > 0
+    assert {path.name for path in tmp_path.iterdir()} == {"video.png", "sheet.png"}
+
+
+def test_the_table_names_every_site(generate):
+    status, out, _ = generate()
+    assert status == 0
+    for line in ("spatial.attn.qkv", "temporal.mlp", "all linear layers", "PSNR", "SSIM", "saturations", "time"):
+        assert line in out
+
+
+def test_identical_videos_have_no_psnr_in_json(generate):
+    _, out, _ = generate("--backend", "reference", "--json")
+    assert json.loads(out)["psnr_db"] is None
+    assert json.loads(out)["ssim"] == 1
+
+
+def test_without_comparison_there_is_no_distance(generate):
+    _, out, _ = generate("--no-compare", "--json")
+    assert json.loads(out)["ssim"] is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"prompt": "a red dog"}, "unknown word 'dog'"),
+        ({"out": "video.avi"}, "must end in"),
+        ({"out": "nowhere/video.png"}, "folder that exists"),
+        (("--recipe", "none"), "no recipe 'none'"),
+        (("--preset", "HUGE"), "no preset 'HUGE'"),
+        (("--checkpoint", "none"), "no checkpoint 'none'"),
+        (("--contact-sheet", "sheet.gif"), "must end in .png"),
+        (("--guidance", "nan"), "guidance nan"),
+        (("--frames", "0"), "at least 1"),
+        (("--frames", "4000"), "parameter buffer"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_leaves_nothing(generate, tmp_path, arguments, words):
+    status, out, err = generate(**arguments) if isinstance(arguments, dict) else generate(*arguments)
+    assert (status, out) == (2, "")
+    assert words in err
+    assert len(err.splitlines()) == 1
+    assert not list(tmp_path.iterdir())
