@@ -21,7 +21,7 @@ from flightvgm.compiler.rows import LastRows, RowStage, SiteRows, counter, take_
 from flightvgm.compiler.target import Target
 from flightvgm_arch.sites import SITES
 
-LINEARS = dict(zip(SITES, ("attn.qkv", "attn.proj", "cross_attn.q_linear", "cross_attn.proj", None), strict=True))
+LINEAR_OF = dict(zip(SITES, ("attn.qkv", "attn.proj", "cross_attn.q_linear", "cross_attn.proj", None), strict=True))
 SEGMENTS_LEFT, NO_SEGMENTS_LEFT = 2, 1  # LEFT counts down on the way back to the segments.
 
 
@@ -129,7 +129,7 @@ def _matrix(target: Target, branch: int, layer: int, site: int) -> MatrixStage:
     """Matrix stage of a site."""
     name, own = SITES[site], target.branches[branch]
     rows = Counted(counter(branch), target.segments[target.site_name(layer, site)])
-    linear = LINEARS[name]
+    linear = LINEAR_OF[name]
     if linear is None:
         return MatrixStage(MlpStage(branch, layer, rows))
     out, pitch = (own.qkv, qkv_row_pitch(target.network)) if name == "attn.qkv" else (own.y, target.network.row_pitch)

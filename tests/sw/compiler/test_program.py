@@ -1,0 +1,156 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from flightvgm.compiler import CompileError, Program, ProgramError, compile_model
+from flightvgm.models.safetensors import load_safetensors, save_safetensors
+from flightvgm.recipes import load_recipe
+from flightvgm_arch.isa import BY_NAME, encode, instructions
+from flightvgm_arch.presets import PRESETS
+
+RECIPE = load_recipe("paper")
+
+
+@pytest.fixture(scope="module")
+def case(make_case):
+    return make_case(width=32, heads=2, grid=(2, 3, 3))
+
+
+@pytest.fixture(scope="module")
+def program(case):
+    return case.compile(PRESETS["SMALL"], RECIPE)
+
+
+def test_compilation_is_deterministic(case, program):
+    again = case.compile(PRESETS["SMALL"], RECIPE)
+    assert again.digest == program.digest
+    assert case.compile(PRESETS["TINY"], RECIPE).digest != program.digest
+
+
+def test_regions_lie_apart_on_pages_and_the_image_comes_first(program):
+    end = 0
+    for region in program.regions.values():
+        assert region.address % 4096 == 0
+        assert region.address >= end
+        end = region.end
+    assert end <= program.size
+    assert program.regions["x.0"].address >= len(program.image)
+
+
+def test_code_decodes_to_itself_and_stays_inside_the_program(program):
+    for entry in ("prompt", "forward"):
+        code = program.code(entry)
+        decoded = list(instructions(code))
+        assert b"".join(encode(item) for item in decoded) == code
+        assert decoded[-1].name == "END"
+        for item in decoded:
+            for operand in item.operands.values():
+                if isinstance(operand, tuple) and len(operand) == 2 and operand[0] == 20:
+                    assert operand[1] < program.size
+            if "target" in {field.name for field in BY_NAME[item.name].fields} and item.name in {"LOOP", "TILE"}:
+                assert item["target"] < len(decoded)
+
+
+def test_texts_name_what_is_there(program):
+    assert "forward:" in program.disassembly()
+    assert "ROWS" in program.disassembly()
+    assert "weights.spatial_blocks.0.mlp.fc1" in program.memory_map()
+    assert len(program.memory_map().splitlines()) == len(program.regions) + 1
+
+
+def test_a_saved_program_is_the_same(program, tmp_path):
+    path = tmp_path / "small.safetensors"
+    program.save(path)
+    loaded = Program.load(path)
+    assert loaded.digest == program.digest
+    assert loaded.network == program.network
+    assert loaded.regions == program.regions
+    assert loaded.arguments(1, (2, 3), 4096) == program.arguments(1, (2, 3), 4096)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_altered_program_is_refused(program, tmp_path):
+    path = tmp_path / "small.safetensors"
+    program.save(path)
+    tensors, metadata = load_safetensors(path)
+    tensors["image"][5000] ^= 1
+    save_safetensors(path, tensors, metadata)
+    with pytest.raises(ProgramError, match="digest"):
+        Program.load(path)
+    tensors["image"][5000] ^= 1
+    described = json.loads(metadata["program"])
+    save_safetensors(path, tensors, metadata | {"program": json.dumps(described | {"steps": 9})})
+    with pytest.raises(ProgramError, match="digest"):
+        Program.load(path)
+    save_safetensors(path, tensors, metadata | {"program": json.dumps(described | {"format": 99})})
+    with pytest.raises(ProgramError, match="format 99"):
+        Program.load(path)
+    described.pop("network")
+    save_safetensors(path, tensors, metadata | {"program": json.dumps(described)})
+    with pytest.raises(ProgramError, match="incomplete"):
+        Program.load(path)
+
+
+def test_other_files_are_refused(tmp_path):
+    save_safetensors(tmp_path / "weights.safetensors", {"w": np.zeros(3, np.float32)}, {})
+    with pytest.raises(ProgramError, match="is not a program"):
+        Program.load(tmp_path / "weights.safetensors")
+    with pytest.raises(ProgramError, match="cannot be read"):
+        Program.load(tmp_path / "absent.safetensors")
+
+
+def test_another_machine_is_refused(program):
+    program.check_config(PRESETS["SMALL"])
+    with pytest.raises(ProgramError, match=r"'SMALL'.*'V80'"):
+        program.check_config(PRESETS["V80"])
+
+
+@pytest.mark.parametrize(("call", "words"), [
+    (lambda p: p.arguments(2, (1, 1)), "steps 0 to 1"),
+    (lambda p: p.arguments(0, (1, 9)), "from 0 to 4"),
+    (lambda p: p.entry("main"), "prompt, forward"),
+    (lambda p: p.address("nowhere"), "no region 'nowhere'"),
+    (lambda p: p.modulation(np.zeros((1, 6, 32))), r"\(2, 6, 32\)"),
+    (lambda p: p.rows(np.zeros((3, 31))), "32 channels"),
+])  # fmt: skip
+def test_data_that_do_not_fit_are_refused(program, call, words):
+    with pytest.raises(ProgramError, match=words):
+        call(program)
+
+
+def test_rows_and_values_are_inverse(make_case):
+    program = make_case(width=20, heads=1, grid=(1, 1, 2)).compile(PRESETS["TINY"], RECIPE)
+    values = np.random.default_rng(0).standard_normal((3, 20)).astype(np.float16)
+    assert np.array_equal(program.values(program.rows(values)), values)
+
+
+@pytest.mark.parametrize(("change", "words"), [
+    ({"frames": 0}, "frames is 0"),
+    ({"text_tokens": 5000}, "text_tokens is 5000"),
+    ({"height_tokens": 300, "width_tokens": 300}, "90000 tokens of a frame"),
+    ({"steps": 0}, "steps is 0"),
+    ({"config": replace(PRESETS["TINY"], memory_bytes=1 << 20), "frames": 100}, "bytes of memory"),
+    ({"config": replace(PRESETS["SMALL"], parameter_bytes=4096), "frames": 128}, "parameter buffer"),
+    ({"config": PRESETS["TINY"], "frames": 129}, "129 keys"),
+])  # fmt: skip
+def test_impossible_sizes_are_refused(case, change, words):
+    sizes = {"frames": 2, "height_tokens": 3, "width_tokens": 3, "text_tokens": 4, "steps": 1}
+    with pytest.raises(CompileError, match=words):
+        compile_model(case.weights, case.shape, **({"config": PRESETS["SMALL"], "recipe": RECIPE} | sizes | change))
+
+
+def test_weights_are_checked_at_the_door(case):
+    name = "temporal_blocks.0.mlp.fc1.weight"
+    broken = {
+        "missing": {key: value for key, value in case.weights.items() if key != name},
+        "configuration": case.weights | {name: np.zeros((3, 3), np.float32)},
+        "NaN": case.weights | {name: np.full_like(case.weights[name], np.nan)},
+    }
+    sizes = {"frames": 1, "height_tokens": 1, "width_tokens": 1, "text_tokens": 1, "steps": 1}
+    for words, weights in broken.items():
+        with pytest.raises(CompileError, match=f"'{name}'.*{words}"):
+            compile_model(weights, case.shape, config=PRESETS["TINY"], recipe=RECIPE, **sizes)
+    with pytest.raises(CompileError, match="qk_norm"):
+        compile_model(case.weights, replace(case.shape, qk_norm=False), config=PRESETS["TINY"], recipe=RECIPE, **sizes)
