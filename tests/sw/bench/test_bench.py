@@ -40,7 +40,12 @@ def test_every_case_has_a_name_and_a_text():
 
 
 def run_case(monkeypatch, capsys, figure, *arguments):
-    case = Case("one", "a case", lambda report: [figure])
+    def measure(report):
+        if figure is None:
+            raise BenchError("no ruler")
+        return [figure]
+
+    case = Case("one", "a case", measure)
     monkeypatch.setattr("flightvgm.bench.chosen", lambda names: [case])
     status = main(["bench", *arguments])
     return status, capsys.readouterr().out
@@ -54,6 +59,12 @@ def test_the_status_tells_whether_all_bounds_hold(monkeypatch, capsys):
     status, out = run_case(monkeypatch, capsys, Figure("speed", math.inf, "m/s", least=2), "--json")
     assert (status, json.loads(out)["passed"]) == (0, True)
     assert json.loads(out)["cases"][0]["figures"][0]["figure"] is None
+
+
+def test_what_cannot_be_measured_falls_short(monkeypatch, capsys):
+    status, out = run_case(monkeypatch, capsys, None, "--json")
+    assert status == 1
+    assert json.loads(out)["cases"] == [{"name": "one", "passed": False, "error": "no ruler"}]
 
 
 def test_the_list_names_the_cases(capsys):

@@ -1,0 +1,27 @@
+import sys
+
+import numpy as np
+import pytest
+
+from flightvgm.models import load_checkpoint
+
+torch = pytest.importorskip("torch")
+
+
+def test_a_training_becomes_a_checkpoint(tmp_path, monkeypatch):
+    from flightvgm.training import export
+    from flightvgm.training.model import STDiT3
+    from flightvgm.training.train import RECIPES
+
+    model = STDiT3(RECIPES["pocket"].shape)
+    torch.save({"average": model.state_dict()}, tmp_path / "pocket.pt")
+    out = tmp_path / "pocket.safetensors"
+    monkeypatch.setattr(
+        sys, "argv", ["export", str(tmp_path / "pocket.pt"), "--name", "pocket", "--out", str(out), "--steps", "7"]
+    )
+    export.main()
+    loaded = load_checkpoint(out)
+    assert (loaded.config.steps, loaded.config.frames, loaded.config.recipe) == (7, 6, "pocket")
+    assert loaded.config.shape.position_scale == 1.0
+    expected = model.state_dict()["spatial_blocks.0.attn.qkv.weight"].numpy()
+    np.testing.assert_allclose(loaded.weights["spatial_blocks.0.attn.qkv.weight"], expected, atol=1e-3)
