@@ -160,8 +160,8 @@ class Program:
         return "\n".join(lines)
 
     def memory_map(self) -> str:
-        """Text of the memory map: address, size and name of each region."""
-        return table(self.regions.values())
+        """Text of the memory map, by address: address, size and name of each region."""
+        return table(sorted(self.regions.values(), key=lambda region: region.address))
 
     def save(self, path: str | Path) -> None:
         """Write a safetensors file, whole or not at all."""
