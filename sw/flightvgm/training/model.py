@@ -6,14 +6,13 @@ that its map names: ``linear(x)[map] == linear(x[map])``, so that shapes stay st
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from flightvgm_arch.grid import Grid
+from flightvgm.training.sparsity import Sites
 
 
 @dataclass(frozen=True)
@@ -32,64 +31,10 @@ class ModelShape:
     frames: int = 6
     size: int = 32
 
-    def to_dict(self) -> dict[str, int]:
-        """Fields by name."""
-        return asdict(self)
-
-
-class Match(nn.Module):
-    """Rows that stand for each token, under one grid; buffers hold the comparison tables."""
-
-    def __init__(self, grid: Grid, t: int, h: int, w: int) -> None:
-        super().__init__()
-        order = sorted(grid.order(t=t, h=h, w=w), key=lambda c: c.token)
-        middle = torch.tensor([c.middle for c in order])
-        reference = torch.tensor([c.reference for c in order])
-        here = torch.arange(len(order))
-        self.register_buffer("middle", middle, persistent=False)
-        self.register_buffer("reference", reference, persistent=False)
-        self.register_buffer("is_middle", middle == here, persistent=False)
-        self.register_buffer("is_reference", reference == here, persistent=False)
-        self.register_buffer("here", here, persistent=False)
-
-    def _alike(self, x: Tensor, norm: Tensor, other: Tensor, threshold: float) -> Tensor:
-        if threshold > 1:
-            return torch.zeros(x.shape[:2], dtype=torch.bool)
-        return (x * x[:, other]).sum(-1) >= threshold * norm * norm[:, other]
-
-    def forward(self, x: Tensor, group: float, chunk: float) -> Tensor:
-        """Map ``[B, N]`` of tokens ``x [B, N, C]`` under two cosine thresholds; beyond 1 nothing is alike."""
-        x = x.detach()
-        norm = torch.linalg.vector_norm(x, dim=-1)
-        like_reference = self._alike(x, norm, self.reference, group)
-        like_middle = self._alike(x, norm, self.middle, chunk)
-        here = self.here.expand(like_middle.shape)
-        copied = ~self.is_reference & like_reference
-        root = torch.where(self.is_middle | ~like_middle, here, self.middle)
-        root = torch.where(self.is_reference, root, here)
-        from_reference = root[:, self.reference]
-        middle_kept = ~copied[:, self.middle]
-        own = torch.where(~self.is_middle & middle_kept & like_middle, self.middle.expand_as(here), here)
-        return torch.where(self.is_reference, root, torch.where(copied, from_reference, own))
-
-
-class Sites:
-    """Thresholds ``(group, chunk)`` and a :class:`Match` for each site; collects the kept share."""
-
-    def __init__(self, match: Mapping[str, Match], thresholds: Mapping[str, tuple[float, float]]) -> None:
-        self.match = match
-        self.thresholds = thresholds
-        self.kept: dict[str, list[Tensor]] = {}
-
-    def __call__(self, name: str, x: Tensor) -> Tensor:
-        if min(self.thresholds[name]) > 1:
-            return x
-        rows = self.match[name](x, *self.thresholds[name])
-        self.kept.setdefault(name, []).append((rows == torch.arange(rows.shape[1])).float().mean())
-        return torch.gather(x, 1, rows[..., None].expand_as(x))
-
 
 class RMSNorm(nn.Module):
+    """Root-mean-square norm of the last axis, with a weight."""
+
     def __init__(self, width: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.ones(width))
@@ -108,6 +53,8 @@ def rotate(x: Tensor, freqs: Tensor) -> Tensor:
 
 
 class Mlp(nn.Module):
+    """Two linear layers with GELU between them."""
+
     def __init__(self, width: int, hidden: int, out: int) -> None:
         super().__init__()
         self.fc1 = nn.Linear(width, hidden)
@@ -118,6 +65,8 @@ class Mlp(nn.Module):
 
 
 class Attention(nn.Module):
+    """Parameters of self-attention."""
+
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
@@ -128,6 +77,8 @@ class Attention(nn.Module):
 
 
 class CrossAttention(nn.Module):
+    """Parameters of attention to the text."""
+
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
@@ -173,7 +124,9 @@ class Block(nn.Module):
         out = out.transpose(1, 2).reshape(batch, tokens, width)
         return cross.proj(sites(f"{self.kind}.cross_attn.proj", out))
 
-    def forward(self, x: Tensor, y: Tensor, bias: Tensor, t: Tensor, frames: int, freqs: Tensor, sites: Sites) -> Tensor:
+    def forward(
+        self, x: Tensor, y: Tensor, bias: Tensor, t: Tensor, frames: int, freqs: Tensor, sites: Sites
+    ) -> Tensor:
         table = (self.scale_shift_table + t.view(-1, 6, x.shape[-1])).to(x.dtype)
         sh1, sc1, g1, sh2, sc2, g2 = table[:, :, None].unbind(1)
         width = (x.shape[-1],)
@@ -185,6 +138,8 @@ class Block(nn.Module):
 
 
 class TimestepEmbedder(nn.Module):
+    """Sinusoid of 256, then two linear layers."""
+
     def __init__(self, width: int) -> None:
         super().__init__()
         self.mlp = nn.Sequential(nn.Linear(256, width), nn.SiLU(), nn.Linear(width, width))
@@ -196,6 +151,8 @@ class TimestepEmbedder(nn.Module):
 
 
 class Caption(nn.Module):
+    """Projection of caption tokens, and the null caption."""
+
     def __init__(self, shape: ModelShape) -> None:
         super().__init__()
         self.y_proj = Mlp(shape.caption_channels, shape.hidden_size, shape.hidden_size)
@@ -203,6 +160,8 @@ class Caption(nn.Module):
 
 
 class FinalLayer(nn.Module):
+    """Parameters of the last modulation and projection."""
+
     def __init__(self, shape: ModelShape) -> None:
         super().__init__()
         self.linear = nn.Linear(shape.hidden_size, shape.patch**2 * shape.out_channels)
@@ -210,6 +169,8 @@ class FinalLayer(nn.Module):
 
 
 class PatchEmbed(nn.Module):
+    """Patches to tokens."""
+
     def __init__(self, shape: ModelShape) -> None:
         super().__init__()
         patch = (1, shape.patch, shape.patch)
@@ -229,6 +190,8 @@ class TextEncoder(nn.Module):
 
 
 class Rope(nn.Module):
+    """Frequencies of the rotary embedding."""
+
     def __init__(self, width: int) -> None:
         super().__init__()
         self.register_buffer("freqs", 10000.0 ** (-torch.arange(0, width, 2).float() / width))
@@ -258,13 +221,14 @@ class STDiT3(nn.Module):
         self.x_embedder = PatchEmbed(shape)
         self.t_embedder = TimestepEmbedder(width)
         self.fps_embedder = TimestepEmbedder(width)
-        self.t_block = nn.Sequential(nn.SiLU(), nn.Linear(width, 6 * width))
+        shared = nn.Linear(width, 6 * width)
+        self.t_block = nn.Sequential(nn.SiLU(), shared)
         self.y_embedder = Caption(shape)
         self.rope = Rope(width // shape.num_heads)
         self.spatial_blocks = nn.ModuleList(Block(shape, temporal=False) for _ in range(shape.depth))
         self.temporal_blocks = nn.ModuleList(Block(shape, temporal=True) for _ in range(shape.depth))
         self.final_layer = FinalLayer(shape)
-        nn.init.zeros_(self.t_block[1].weight)
+        nn.init.zeros_(shared.weight)
         nn.init.zeros_(self.final_layer.linear.weight)
         nn.init.zeros_(self.final_layer.linear.bias)
 

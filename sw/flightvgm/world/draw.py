@@ -21,7 +21,8 @@ def background(scene: Scene, size: int) -> NDArray[np.float32]:
         base = np.full(3, 0.25, np.float32)
     row, column = np.indices((size, size)) // STRIPE
     odd = {"plain": np.zeros_like(row), "striped": row % 2, "checkered": (row + column) % 2}[scene.surface]
-    return (base * np.where(odd, DIM, 1.0)[..., None]).astype(np.float32)
+    shaded: NDArray[np.float32] = (base * np.where(odd, DIM, 1.0)[..., None]).astype(np.float32)
+    return shaded
 
 
 def coverage(shape: str, size: int, x: float, y: float, radius: float) -> NDArray[np.float32]:
@@ -37,9 +38,9 @@ def coverage(shape: str, size: int, x: float, y: float, radius: float) -> NDArra
         distance = np.maximum(np.abs(u), np.abs(v)) - 0.886 * radius
     else:
         inner = 0.778 * radius  # Inradius of the equilateral triangle of the circle's area.
-        slope = 0.5 * v
-        distance = np.maximum(v, 0.866 * np.abs(u) - slope) - inner
-    return np.clip(0.5 - distance, 0.0, 1.0).astype(np.float32)
+        distance = np.maximum(v, 0.866 * np.abs(u) - 0.5 * v) - inner
+    covered: NDArray[np.float32] = np.clip(0.5 - distance, 0.0, 1.0).astype(np.float32)
+    return covered
 
 
 def path(item: Item, frames: int, centre: tuple[float, float], radius: float, reach: float) -> list[tuple[float, ...]]:
@@ -69,7 +70,7 @@ def place(scene: Scene, size: int, rng: np.random.Generator) -> list[tuple[tuple
     placed = []
     for index, item in enumerate(scene.items):
         alone = len(scene.items) == 1
-        radius = rng.uniform(5.5, 7.0) if alone else rng.uniform(4.0, 5.0)
+        radius = rng.uniform(6.2, 7.8) if alone else rng.uniform(4.6, 5.6)
         reach = TRAVEL
         x = 16.0 if alone else (8.0, 24.0)[index]
         slack_x, slack_y = (5.0, 5.0) if alone else (2.0, 5.0)

@@ -129,9 +129,7 @@ def sample(rng: np.random.Generator, *, held: bool | None = None) -> Scene:
     while True:
         count = 2 if rng.random() < 0.2 else 1
         colours = rng.permutation(list(COLOURS))[:count]
-        items = tuple(
-            Item(str(colour), str(rng.choice(SHAPES)), str(rng.choice(MOTIONS))) for colour in colours
-        )
+        items = tuple(Item(str(colour), str(rng.choice(SHAPES)), str(rng.choice(MOTIONS))) for colour in colours)
         surface, ground = "plain", "black"
         if rng.random() < 0.5:
             surface = str(rng.choice(SURFACES))

@@ -1,5 +1,7 @@
 """The reference equals the PyTorch model that is trained, dense and with the sparsifier in the loop."""
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 
@@ -30,14 +32,14 @@ def twin():
         for value in model.parameters():
             value.copy_(torch.randn(value.shape) * (1.0 if value.ndim == 1 else 2 * value.shape[-1] ** -0.5))
     weights = {name: value.numpy().astype(np.float64) for name, value in model.state_dict().items()}
-    shape = ModelShape.from_metadata(sizes.to_dict() | {"position_scale": 1.0}, weights)
+    shape = ModelShape.from_metadata(asdict(sizes) | {"position_scale": 1.0}, weights)
     shape.check(weights)
     return model, weights, shape
 
 
 @pytest.mark.parametrize("threshold", [None, 0.4])
 def test_forward_equals_the_twin(twin, threshold):
-    from flightvgm.training.model import Match, Sites
+    from flightvgm.training.sparsity import Match, Sites
 
     model, weights, shape = twin
     t, h, w = EXTENTS
@@ -66,7 +68,7 @@ def test_forward_equals_the_twin(twin, threshold):
 @pytest.mark.parametrize("group", [None, 0.3])
 @pytest.mark.parametrize("chunk", [None, 0.2])
 def test_maps_equal_those_of_training(group, chunk):
-    from flightvgm.training.model import Match
+    from flightvgm.training.sparsity import Match
 
     t, h, w = 7, 3, 5
     x = np.random.default_rng(6).standard_normal((t * h * w, 3))

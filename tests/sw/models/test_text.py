@@ -46,6 +46,6 @@ def test_the_frame_code_follows_the_picture():
 
 def test_it_is_the_frame_code_of_training():
     pytest.importorskip("torch")
-    from flightvgm.training.train import frame_code as trained
+    from flightvgm.training.batches import frame_code as trained
 
     np.testing.assert_allclose(frame_code(6), trained(6).numpy(), atol=1e-6)
