@@ -19,15 +19,15 @@ from flightvgm_arch.isa import ALIGNMENT, Operand, Reg
 
 @dataclass
 class Slots:
-    """Alternates between the slots of the buffers while an iteration is emitted."""
+    """Takes the slots of the buffers in turn while an iteration is emitted."""
 
     used: dict[str, int] = field(default_factory=dict)
 
-    def next(self, name: str) -> int:
+    def next(self, name: str, slots: int = SLOTS) -> int:
         """Number of the slot of a buffer that is next in turn."""
         number = self.used.get(name, 0)
         self.used[name] = number + 1
-        return number % SLOTS
+        return number % slots
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class AttentionStage:
 
     def _pass(self, target: Target, heads: _Pass, unit: Unit, slots: Slots, *, last: bool) -> None:
         resident = self._resident(target)
-        keys = 0 if resident else slots.next("keys") * heads.tiling.keys_slot
+        keys = 0 if resident else slots.next("keys", heads.tiling.keys_slots) * heads.tiling.keys_slot
         if not resident:
             self._load_keys(target, heads, unit.keys, keys, Semaphore.KEYS_FREE)
         for number, rows in enumerate(unit.queries):
@@ -99,7 +99,7 @@ class AttentionStage:
     def _load_keys(self, target: Target, heads: _Pass, rows: Rows, to: int, free: Semaphore | None = None) -> None:
         half = heads.tiling.keys_slot // 2
         heads.load(self.geometry.k(target), rows, "B", to, self.geometry.transform, norm=1,
-                   waits=[(free, 1)] if free is not None else [])  # fmt: skip
+                   waits=[(free, heads.tiling.keys_credits)] if free is not None else [])  # fmt: skip
         heads.load(self.geometry.v(target), rows, "B", to + half, "none", transposed=True)
 
     def _attend(
@@ -123,11 +123,12 @@ class AttentionStage:
             signals=[(Semaphore.IN_FREE, 1), (Semaphore.OUT_FULL, 1)],
         )  # fmt: skip
         attended = target.branches[self.geometry.place[0]].attended
+        keys_signal = [(Semaphore.KEYS_FREE, heads.tiling.keys_credits)] if ends_keys else []
         target.asm.emit(
             "STORE",
             result=out, result_pitch=heads.pitch, to=at(attended, heads.offset), pitch=target.network.row_pitch,
             row_bytes=heads.row_bytes, operands=rows.operands(), waits=[(Semaphore.OUT_FULL, 1)],
-            signals=[(Semaphore.OUT_FREE, 1), *([(Semaphore.KEYS_FREE, 1)] if ends_keys else [])],
+            signals=[(Semaphore.OUT_FREE, 1), *keys_signal],
         )  # fmt: skip
 
 

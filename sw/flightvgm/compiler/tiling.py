@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from math import lcm
 
 from flightvgm.compiler.assembler import SLOTS
@@ -18,9 +19,9 @@ UNITS_PER_CORE = 4  # Attention units that a core should get at least, so that l
 FRAMES_PER_CORE = 8  # The same for whole frames, which are cut where there are fewer.
 
 
-def slot(size: int) -> int:
+def slot(size: int, slots: int = SLOTS) -> int:
     """Bytes of one of the slots into which a buffer is cut."""
-    return size // SLOTS // ALIGNMENT * ALIGNMENT
+    return size // slots // ALIGNMENT * ALIGNMENT
 
 
 def _fit(config: Config, buffer: str, available: int, needed: int, what: str) -> int:
@@ -128,6 +129,8 @@ class AttentionTiling:
         Queries of a problem in a pass.
     keys_slot : int
         Bytes of a slot of B; keys lie in its first half, values in its second.
+    keys_slots : int
+        Slots of B; one where keys and values are too many for two.
     """
 
     heads: int
@@ -136,6 +139,12 @@ class AttentionTiling:
     in_slot: int
     out_slot: int
     keys_slot: int
+    keys_slots: int = SLOTS
+
+    @property
+    def keys_credits(self) -> int:
+        """Credits of a slot of B; all slots together have as many as there are for two."""
+        return SLOTS // self.keys_slots
 
     def passes(self, network: Network) -> list[tuple[int, int]]:
         """First head and number of heads of each pass."""
@@ -164,19 +173,20 @@ class AttentionTiling:
                 f"{name} attention has {keys} keys, but '{config.name}' holds scores of {config.score_keys}; "
                 "choose a machine with more score_keys or a smaller video"
             )
-        in_slot, out_slot, keys_slot = slot(config.a_bytes), slot(config.result_bytes), slot(config.b_bytes)
+        in_slot, out_slot = slot(config.a_bytes), slot(config.result_bytes)
         together = queries if batched else 1
-        for passes in range(1, network.heads + 1):
+        for keys_slots, passes in product((SLOTS, 1), range(1, network.heads + 1)):
+            keys_slot = slot(config.b_bytes, keys_slots)
             heads = _aligned_heads(network, -(-network.heads // passes))
             pitch = fp16_pitch(heads * network.head_dim)
             problems = min(keys_slot // 2 // (pitch * keys), min(in_slot, out_slot) // (pitch * together))
             if problems >= 1:
                 fitting = min(in_slot, out_slot) // pitch
                 return cls(heads, problems if batched else 1, queries if batched else min(queries, fitting),
-                           in_slot, out_slot, keys_slot)  # fmt: skip
+                           in_slot, out_slot, keys_slot, keys_slots)  # fmt: skip
         raise CompileError(
             f"{name} attention over {keys} keys needs {2 * keys * pitch} bytes for the keys and values of the fewest "
-            f"heads, but '{config.name}' has {keys_slot} in a slot of buffer B, {in_slot} in A and {out_slot} in R; "
+            f"heads, but '{config.name}' has {keys_slot} in buffer B, {in_slot} in A and {out_slot} in R; "
             "choose a machine with larger buffers or a smaller video"
         )
 
