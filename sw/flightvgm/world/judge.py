@@ -17,6 +17,7 @@ from flightvgm.world.grammar import COLOURS, SHAPES, Item, Scene
 FOREGROUND = 0.25  # Distance in RGB from which a pixel is foreground.
 SMALLEST = 8.0  # Pixels of a 32 x 32 frame below which a frame shows nothing.
 STIR = 2.5  # Pixels of a 32 x 32 frame below which a path is rest.
+STILL = 1e-9
 GROWTH = 2.0  # Ratio of the last to the first area from which a shape grows.
 
 
@@ -60,7 +61,9 @@ def _motion(track: NDArray[np.float64], stir: float) -> str:
     hop = -np.abs(np.cos(2 * np.pi * (time + 0.5)))
     hop -= hop.mean()
     x, y = track[:, 0], track[:, 1]
-    right, down, bounce = (float(v @ b / (b @ b)) for v, b in ((x, time), (y, time), (y, hop)))
+    right, down = (float(v @ time / (time @ time)) for v in (x, y))
+    energy = float(hop @ hop)  # Two or three frames all show the highest place: no bounce can be seen.
+    bounce = float(y @ hop) / energy if energy > STILL else 0.0
     extent = {"horizontal": abs(right), "vertical": abs(down), "bouncing": abs(bounce)}
     largest = max(extent, key=lambda name: extent[name])
     if extent[largest] < stir:

@@ -95,6 +95,15 @@ def test_the_judge_finds_nothing_in_an_empty_or_noisy_picture() -> None:
     assert not judge(noise, scene).all
 
 
+@pytest.mark.parametrize("frames", [1, 2, 3])
+def test_few_frames_are_judged_as_far_as_they_go(frames: int) -> None:
+    scene = parse("a green square moving down")
+    verdict = judge(draw(scene, frames=frames, size=32, rng=np.random.default_rng(0)), scene)
+    assert verdict.colour
+    assert verdict.shape
+    assert verdict.motion == (frames > 1)
+
+
 def test_two_items_are_sought_in_their_halves() -> None:
     asked = parse("a red circle resting and a blue square resting")
     swapped = parse("a blue square resting and a red circle resting")

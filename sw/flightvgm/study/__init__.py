@@ -1,0 +1,1 @@
+"""Sparsity study: quality against work skipped, over sites, directions and kinds of matching."""
