@@ -13,6 +13,9 @@ FP16_MOST = 65504.0
 ALIGNED_BITS = 23  # Two's complement width of an aligned FP16 operand.
 FP16_K_MOST = 4096  # Inner extent up to which aligned sums are exact in 58 bits.
 INT8_K_MOST = 8256  # Inner extent up to which INT8 sums are exact modulo 2^28.
+ROW_CHANNELS_MOST = 8192  # Channels of a row whose sums of squares stay exact: 57 bits aligned, 27 bits in INT8.
+PARAMETER_END = 2.0**48  # FP32 values from memory lie below it in magnitude, so that no FP32 result overflows.
+TILE_VALUES = 16  # Values of a channel that lie together in a weight tile, before those of the next channel.
 METADATA_BYTES = 8  # FP32 scale and INT32 correction at the end of a record.
 COLUMN_BYTES = 16  # FP32 scale, FP32 bias, INT32 correction and a zero for each channel of a weight tile.
 NORM_EPSILON = 1e-6
@@ -36,7 +39,7 @@ def record_pitch(k: int) -> int:
 
 def tile_bytes(columns: int, k: int) -> int:
     """Bytes of a weight tile of ``columns`` channels of ``k`` values."""
-    return round_up(columns * (k + COLUMN_BYTES), ALIGNMENT)
+    return round_up(columns * (round_up(k, TILE_VALUES) + COLUMN_BYTES), ALIGNMENT)
 
 
 def theta_squared(cosine: float) -> int:

@@ -46,6 +46,7 @@ __all__ = [
     "OPERATIONS",
     "POOLS",
     "QUEUES",
+    "QUEUE_DEPTH",
     "REGISTERS",
     "REGISTER_BITS",
     "SEMAPHORES",
@@ -66,6 +67,7 @@ __all__ = [
     "instructions",
 ]
 
+QUEUE_DEPTH = 16  # Instructions that wait in front of a unit, the one that it works on included.
 SEMAPHORES = 32
 SEMAPHORE_LIMIT = 63
 REGISTERS = 32

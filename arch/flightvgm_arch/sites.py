@@ -4,6 +4,7 @@ from __future__ import annotations
 
 KINDS = ("spatial", "temporal")
 SITES = ("attn.qkv", "attn.proj", "cross_attn.q_linear", "cross_attn.proj", "mlp")
+OUTSIDE = 31  # Site number of work that belongs to no site.
 SITE_NAMES = tuple(f"{kind}.{site}" for kind in KINDS for site in SITES)
 
 

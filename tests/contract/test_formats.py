@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from flightvgm_arch.formats import (
     COLUMN_BYTES,
     METADATA_BYTES,
+    TILE_VALUES,
     fp16_pitch,
     record_pitch,
     round_up,
@@ -27,7 +28,7 @@ def test_rows_records_and_tiles_hold_their_content(k, columns):
     for size, content in (
         (fp16_pitch(k), 2 * k),
         (record_pitch(k), k + METADATA_BYTES),
-        (tile_bytes(columns, k), columns * (k + COLUMN_BYTES)),
+        (tile_bytes(columns, k), columns * (round_up(k, TILE_VALUES) + COLUMN_BYTES)),
     ):
         assert size % ALIGNMENT == 0
         assert 0 <= size - content < ALIGNMENT

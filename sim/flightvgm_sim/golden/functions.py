@@ -82,7 +82,8 @@ def reciprocal(x: F32) -> F32:
     """``fp32(1 / x)`` of ``x > 0``, the correctly rounded quotient.
 
     With the significand M of 24 bits it is ``2^47 / M`` rounded to nearest even; a power of two is exact, and no other
-    quotient is a tie. One quotient a row of results is needed, so that a sequential divider is enough.
+    quotient is a tie. A row of results needs one quotient: short rows, as in temporal attention, come every few cycles
+    and want a pipelined divider.
     """
     return flush(np.float32(1) / x)
 

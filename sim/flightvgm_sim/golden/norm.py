@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from flightvgm_arch.formats import NORM_EPSILON
+from flightvgm_arch.formats import NORM_EPSILON, ROW_CHANNELS_MOST
 from flightvgm_sim.golden.align import align
 from flightvgm_sim.golden.fp import F16, F32, I32, I64, add, flush, from_int, mul, sub
 from flightvgm_sim.golden.functions import reciprocal, rsqrt
 
-WIDTH_MOST = 8192  # Channels of a row up to which the sums of squares fit 57 bits.
 _EPSILON: F32 = np.array(NORM_EPSILON, np.float32)
 _LIMB = 36
 _SPLIT = 18
@@ -24,8 +23,8 @@ class WidthError(ValueError):
 
 
 def _check(width: int) -> None:
-    if not 1 <= width <= WIDTH_MOST:
-        raise WidthError(f"a row of {width} channels cannot be normalised; give 1 to {WIDTH_MOST}")
+    if not 1 <= width <= ROW_CHANNELS_MOST:
+        raise WidthError(f"a row of {width} channels cannot be normalised; give 1 to {ROW_CHANNELS_MOST}")
 
 
 def _sums(mantissa: I32) -> tuple[I64, I64]:

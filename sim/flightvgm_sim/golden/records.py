@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from flightvgm_arch.formats import COLUMN_BYTES, METADATA_BYTES, record_pitch, tile_bytes
+from flightvgm_arch.formats import COLUMN_BYTES, METADATA_BYTES, TILE_VALUES, record_pitch, round_up, tile_bytes
 from flightvgm_sim.golden.fp import F32, I8, I32, U8
 from flightvgm_sim.golden.quantize import correction as fip_correction
 
@@ -56,7 +56,8 @@ def unpack(records: U8, k: int) -> tuple[I8, F32, I32]:
 def pack_tiles(w: I8, scale: F32, bias: F32, columns: int) -> U8:
     """Pack weights into tiles of ``columns`` output channels, and compute each channel's correction.
 
-    Absent channels are zero.
+    A tile holds 16 values of each of its channels, then the next 16, as the array takes them. Absent channels and
+    values beyond K are zero.
 
     Parameters
     ----------
@@ -72,14 +73,16 @@ def pack_tiles(w: I8, scale: F32, bias: F32, columns: int) -> U8:
     """
     channels, k = w.shape
     count = -(-channels // columns)
-    weights = np.zeros((count * columns, k), np.uint8)
-    weights[:channels] = w.view(np.uint8)
+    groups = round_up(k, TILE_VALUES) // TILE_VALUES
+    weights = np.zeros((count * columns, groups * TILE_VALUES), np.uint8)
+    weights[:channels, :k] = w.view(np.uint8)
+    streams = weights.reshape(count, columns, groups, TILE_VALUES).swapaxes(1, 2)
     metadata = np.zeros(count * columns, _COLUMN)
     metadata["scale"][:channels], metadata["bias"][:channels] = scale, bias
     metadata["correction"][:channels] = fip_correction(w)
     tiles = np.zeros((count, tile_bytes(columns, k)), np.uint8)
-    body = columns * k
-    tiles[:, :body] = weights.reshape(count, body)
+    body = columns * groups * TILE_VALUES
+    tiles[:, :body] = streams.reshape(count, body)
     tiles[:, body : body + columns * COLUMN_BYTES] = metadata.view(np.uint8).reshape(count, columns * COLUMN_BYTES)
     return tiles
 
@@ -99,7 +102,9 @@ def unpack_tiles(tiles: U8, columns: int, k: int) -> tuple[I8, F32, F32, I32]:
         raise LayoutError(
             f"a tile of {columns} x {k} has {size} bytes, not {tiles.shape[1]}; give the shape that was packed"
         )
-    body = columns * k
-    weights = np.ascontiguousarray(tiles[:, :body]).view(np.int8).reshape(-1, k)
+    groups = round_up(k, TILE_VALUES) // TILE_VALUES
+    body = columns * groups * TILE_VALUES
+    streams = tiles[:, :body].reshape(-1, groups, columns, TILE_VALUES).swapaxes(1, 2)
+    weights = np.ascontiguousarray(streams.reshape(-1, groups * TILE_VALUES)[:, :k]).view(np.int8)
     metadata = np.ascontiguousarray(tiles[:, body : body + columns * COLUMN_BYTES]).view(_COLUMN).reshape(-1)
     return weights, metadata["scale"].copy(), metadata["bias"].copy(), metadata["correction"].copy()

@@ -8,11 +8,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from flightvgm_arch.formats import THETA_BITS
+from flightvgm_arch.formats import ROW_CHANNELS_MOST, THETA_BITS
 from flightvgm_arch.grid import Grid
 from flightvgm_sim.golden.fp import I8, I16, I64
-
-CHANNELS_MOST = 8192  # Sums of squares below 2^27, so that their products fit 54 bits.
 
 
 class SparsifierError(ValueError):
@@ -104,9 +102,9 @@ def decide(
     SparsifierError
         The rows are not those of the token set, or a threshold does not fit.
     """
-    if rows.shape[0] != t * h * w or rows.shape[1] > CHANNELS_MOST:
+    if rows.shape[0] != t * h * w or rows.shape[1] > ROW_CHANNELS_MOST:
         raise SparsifierError(
-            f"rows of shape {rows.shape} must be {t * h * w} tokens of at most {CHANNELS_MOST} channels "
+            f"rows of shape {rows.shape} must be {t * h * w} tokens of at most {ROW_CHANNELS_MOST} channels "
             f"for a token set of {t} x {h} x {w}"
         )
     for theta2 in (theta_group, theta_chunk):

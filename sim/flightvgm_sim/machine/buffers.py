@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from flightvgm_arch.errors import ErrorCode
+from flightvgm_arch.formats import PARAMETER_END
 from flightvgm_arch.isa import ALIGNMENT
 from flightvgm_sim.golden.fp import F16, F32, I64, U8
 from flightvgm_sim.machine.errors import FaultError, require
@@ -28,12 +29,14 @@ def aligned(text: str, *numbers: int) -> None:
 
 
 def finite(text: str, *arrays: F16 | F32) -> None:
-    """Refuse infinities and NaN, which cannot be aligned; ``text`` names the operands."""
+    """Refuse infinities and NaN, and FP32 values with which a result could overflow; ``text`` names the operands."""
     for array in arrays:
-        if not np.isfinite(array).all():
-            raise FaultError(
-                ErrorCode.FIELD_RANGE, f"{text} holds an infinity or NaN; refuse such values before they enter"
-            )
+        if array.dtype == np.float16:
+            good, what = np.isfinite(array), "an infinity or NaN"
+        else:
+            good, what = np.abs(array) < PARAMETER_END, "an infinity, NaN or magnitude of 2^48 or more"
+        if not good.all():
+            raise FaultError(ErrorCode.FIELD_RANGE, f"{text} holds {what}; refuse such values before they enter")
 
 
 def offsets(steps: Steps) -> I64:

@@ -8,14 +8,13 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from flightvgm_arch.errors import ErrorCode
+from flightvgm_arch.isa import QUEUE_DEPTH
 from flightvgm_sim.machine.errors import require
 from flightvgm_sim.machine.ledger import Place
 from flightvgm_sim.machine.pools import Unit, cut
 from flightvgm_sim.machine.program import FRONT, Decoded, Issued
 from flightvgm_sim.machine.sites import site
 from flightvgm_sim.machine.state import State
-
-QUEUE_DEPTH = 16
 
 
 class FrontEnd:

@@ -6,9 +6,8 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from flightvgm_arch.errors import ErrorCode
+from flightvgm_arch.sites import OUTSIDE
 from flightvgm_sim.machine.errors import FaultError
-
-OUTSIDE = 31  # Site number of work that belongs to no site.
 
 
 class Place(NamedTuple):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from flightvgm_arch.errors import ErrorCode
 from flightvgm_arch.isa import ALIGNMENT
+from flightvgm_arch.registers import WINDOWS
 from flightvgm_sim.golden.fp import I64, U8
 from flightvgm_sim.machine.errors import FaultError
 
@@ -51,8 +52,11 @@ class Memory:
         Raises
         ------
         FaultError
-            The range is misaligned, beyond the memory, or overlaps an open window.
+            The range is misaligned, beyond the memory, or overlaps an open window, or all windows are open.
         """
+        if len(self._windows) == WINDOWS:
+            text = f"all {WINDOWS} windows are open; open one over neighbouring buffers"
+            raise FaultError(ErrorCode.ADDRESS_WINDOW, text)
         if address % ALIGNMENT or size <= 0 or address < 0 or address + size > self.size:
             text = f"the window of {size} bytes at {address:#x} must begin at a multiple of {ALIGNMENT} and lie in the"
             raise FaultError(ErrorCode.ADDRESS_WINDOW, f"{text} {self.size} bytes of the memory")

@@ -8,11 +8,12 @@ from enum import Enum
 from flightvgm_arch.config import Config
 from flightvgm_arch.errors import ErrorCode
 from flightvgm_arch.isa import COUNTERS, POOLS, REGISTER_BITS, REGISTERS, SEMAPHORE_LIMIT, SEMAPHORES, SITE_SLOTS, Event
+from flightvgm_arch.sites import OUTSIDE
 from flightvgm_sim.golden.fp import F32
 from flightvgm_sim.machine.buffers import Buffer, ColumnBuffer, finite
 from flightvgm_sim.machine.counters import Counters
 from flightvgm_sim.machine.errors import FaultError
-from flightvgm_sim.machine.ledger import OUTSIDE, Ledger, Place
+from flightvgm_sim.machine.ledger import Ledger, Place
 from flightvgm_sim.machine.memory import Memory
 from flightvgm_sim.machine.pools import Pool
 from flightvgm_sim.machine.program import Program

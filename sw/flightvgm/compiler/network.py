@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from flightvgm.compiler.errors import CompileError
-from flightvgm_arch.formats import FP16_K_MOST, INT8_K_MOST, fp16_pitch, record_pitch, round_up
+from flightvgm_arch.formats import FP16_K_MOST, INT8_K_MOST, ROW_CHANNELS_MOST, fp16_pitch, record_pitch, round_up
 from flightvgm_arch.isa import ALIGNMENT
 from flightvgm_arch.sites import KINDS
 
 BRANCHES = 2
 MODULATION_ROWS = 6  # Shift, scale and gate of attention, then of the MLP.
-LAYER_MOST, SITE_EXTENT_MOST, HEAD_MOST, WIDTH_MOST = 1023, (1 << 13) - 1, 127, (1 << 15) - 1
+LAYER_MOST, SITE_EXTENT_MOST, HEAD_MOST = 1023, (1 << 13) - 1, 127
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Network:
 
     def __post_init__(self) -> None:
         limits = {
-            "width": (self.width, WIDTH_MOST),
+            "width": (self.width, ROW_CHANNELS_MOST),
             "hidden": (self.hidden, INT8_K_MOST),
             "heads": (self.heads, HEAD_MOST),
             "depth": (self.depth, LAYER_MOST // 2),

@@ -17,6 +17,7 @@ from flightvgm.compiler.network import BRANCHES, Network
 from flightvgm.compiler.regions import parameter_bytes
 from flightvgm.models.safetensors import SafetensorsError, load_safetensors, save_safetensors
 from flightvgm_arch.config import Config
+from flightvgm_arch.formats import FP16_MOST, PARAMETER_END
 from flightvgm_arch.isa import WORD_BYTES, disassemble, instructions
 
 FORMAT = 1
@@ -114,6 +115,8 @@ class Program:
         shape = (self.network.layers, 6, self.network.width)
         if tables.shape != shape:
             raise ProgramError(f"modulation tables are {tables.shape}; the program needs {shape}")
+        if not (np.abs(tables) < PARAMETER_END / 2).all():
+            raise ProgramError("modulation tables hold NaN or values of 2^47 or more; check the checkpoint's embedders")
         values = np.array(tables, np.float64)
         values[:, [1, 4]] += 1
         return np.frombuffer(parameter_bytes(values), np.uint8)
@@ -123,6 +126,8 @@ class Program:
         if values.ndim != 2 or values.shape[1] != self.network.width:
             raise ProgramError(f"rows are {values.shape}; the program needs rows of {self.network.width} channels")
         padded = np.zeros((len(values), self.network.row_pitch // 2), np.float16)
+        if not (np.abs(values) <= FP16_MOST).all():
+            raise ProgramError(f"rows hold NaN or values beyond {FP16_MOST:,.0f}; check the weights and inputs")
         padded[:, : values.shape[1]] = values
         return padded.view(np.uint8).reshape(-1)
 

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flightvgm_arch.formats import ROW_CHANNELS_MOST
 from flightvgm_sim.golden import functions, norm
 from flightvgm_sim.golden.align import align
 from flightvgm_sim.golden.fp import from_int
@@ -31,7 +32,7 @@ def test_spread_rounds_the_exact_difference_once(values, copies):
 @pytest.mark.parametrize("low", range(16))
 def test_spread_at_ties(low):
     """Half of the widest row at each end, so that all 70 bits are used; small changes reach the sticky bits."""
-    count = norm.WIDTH_MOST
+    count = ROW_CHANNELS_MOST
     total, squares = low, MOST * MOST * (count - 2) + 2 * (MOST - low) ** 2
     exact = count * squares - total * total
     assert exact.bit_length() == 70

@@ -34,7 +34,8 @@ def test_tiles(channels, k, columns, seed):
     assert tiles.shape == (-(-channels // columns), tile_bytes(columns, k))
     for number, tile in enumerate(tiles):
         rows = [number * columns + column for column in range(columns)]
-        body = b"".join(w[row].tobytes() if row < channels else bytes(k) for row in rows)
+        padded = [(w[row].tobytes() if row < channels else b"").ljust(k + 15, b"\0") for row in rows]
+        body = b"".join(row[low : low + 16] for low in range(0, k, 16) for row in padded)
         owed = correction(w)
         body += b"".join(struct.pack("<ffii", scale[row], bias[row], owed[row], 0) if row < channels else bytes(16)
                          for row in rows)  # fmt: skip

@@ -181,6 +181,19 @@ def test_infinities_are_refused(bench, op):
         bench.run(op("ROWS", "quantise", **{**WALK, "x": x}))
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, 2.0**48, -(2.0**60)])
+def test_parameters_with_which_a_result_could_overflow_are_refused(bench, op, value):
+    x, scale = bench.put_rows(np.ones((4, 16), np.float16)), bench.put(np.full(16, value, np.float32))
+    load = op("LOADA", **{**LOAD, "source": scale, "count": 1}, target=2, signals=[(1, 1)])
+    with pytest.raises(MachineError, match=r"of buffer P holds an infinity, NaN or magnitude of 2\^48 or more"):
+        bench.run(load, op("ROWS", "quantise", "modulate", **{**WALK, "x": x}, waits=[(1, 1)]))
+
+
+def test_steps_of_records_are_aligned(bench, op):
+    with pytest.raises(MachineError, match="the step of records 0x2 must be a multiple of 32"):
+        bench.run(op("LOADW", **TILES), op("MM", **{**PRODUCT, "batch0": 2, "da0": 2}))
+
+
 def test_int8_products_have_no_steps_in_b(bench, op):
     with pytest.raises(MachineError, match="db0 and db1 must be zero"):
         bench.run(op("LOADW", **TILES), op("MM", **{**PRODUCT, "batch0": 2, "db0": 32}))

@@ -33,8 +33,11 @@ def tiles(weights, scale, bias, columns=4):
         tile, place = divmod(channel, columns)
         row = weights[channel]
         correction = sum(int(row[j]) * int(row[j + 1]) for j in range(0, k - 1, 2))
-        out[tile, place * k : (place + 1) * k] = row.view(np.uint8)
-        meta = columns * k + 16 * place
+        for low in range(0, k, 16):
+            piece = row[low : low + 16].view(np.uint8)
+            first = columns * low + 16 * place
+            out[tile, first : first + len(piece)] = piece
+        meta = columns * -(-k // 16) * 16 + 16 * place
         out[tile, meta : meta + 8] = np.array([scale[channel], bias[channel]], np.float32).view(np.uint8)
         out[tile, meta + 8 : meta + 12] = np.array([correction], np.int32).view(np.uint8)
     return out

@@ -3,6 +3,7 @@ import pytest
 
 from flightvgm_arch.errors import ErrorCode
 from flightvgm_arch.presets import V80
+from flightvgm_arch.registers import WINDOWS
 from flightvgm_sim.machine import FaultError, Machine
 from flightvgm_sim.machine.memory import Memory
 
@@ -76,3 +77,11 @@ def test_only_windows_of_a_large_memory_cost_something():
     machine.open_window(31 << 30, 4096)
     machine.memory.write((31 << 30) + 8, np.array([7.0]))
     assert machine.memory.read((31 << 30) + 8, 8).view(np.float64)[0] == 7.0
+
+
+def test_there_are_as_many_windows_as_registers():
+    memory = Memory(1 << 16)
+    for number in range(WINDOWS):
+        memory.open_window(4096 * number, 64)
+    with pytest.raises(FaultError, match="all 8 windows are open; open one over neighbouring buffers"):
+        memory.open_window(1 << 15, 64)

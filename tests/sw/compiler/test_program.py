@@ -113,7 +113,10 @@ def test_another_machine_is_refused(program):
     (lambda p: p.entry("main"), "prompt, forward"),
     (lambda p: p.address("nowhere"), "no region 'nowhere'"),
     (lambda p: p.modulation(np.zeros((1, 6, 32))), r"\(2, 6, 32\)"),
+    (lambda p: p.modulation(np.full((2, 6, 32), np.nan)), "NaN or values of 2\\^47"),
     (lambda p: p.rows(np.zeros((3, 31))), "32 channels"),
+    (lambda p: p.rows(np.full((3, 32), np.nan)), "NaN or values beyond 65,504"),
+    (lambda p: p.rows(np.full((3, 32), -7e4)), "NaN or values beyond 65,504"),
 ])  # fmt: skip
 def test_data_that_do_not_fit_are_refused(program, call, words):
     with pytest.raises(ProgramError, match=words):

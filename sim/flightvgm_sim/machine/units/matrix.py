@@ -73,6 +73,7 @@ def _multiply_int8(state: State, issued: Issued) -> None:
     pitch = record_pitch(k)
     require(k <= INT8_K_MOST, f"k {k} exceeds {INT8_K_MOST}; split the layer")
     require(pitch <= fields["a_pitch"], f"records of {k} values have {pitch} bytes, beyond a_pitch {fields['a_pitch']}")
+    aligned("the step of records", fields["da0"], fields["da1"])
     require(not fields["db0"] and not fields["db1"], "an INT8 product has one set of tiles; db0 and db1 must be zero")
     found = state.a.view(fields["a"], _steps(fields, "a", "rows", "a_pitch"), pitch, np.uint8).reshape(-1, pitch)
     out = state.result.view(fields["out"], _steps(fields, "out", "rows", "out_pitch"), columns, "<f2")
