@@ -13,7 +13,7 @@ RANGES = {  # Ends of the buffers, of score_keys and of unit_rows are those of t
     "cores": (1, 16),
     "rows": (1, 64),
     "columns": (1, 64),
-    "depth": (1, 16),
+    "depth": (1, 8),
     "segments": (1, 64),
     "row_lanes": (1, 64),
     "exp_lanes": (1, 256),

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from flightvgm.recipes import load_recipe
+from flightvgm.recipes.recipe import parse_recipe
 from flightvgm.runtime.sparsity import CountedSites, rules_of
 from flightvgm_arch.presets import PRESETS
 from flightvgm_arch.sites import SITES, macs_per_row
@@ -60,6 +61,28 @@ def test_machines_agree_bit_for_bit_and_with_the_reference(case, name, mini, ent
     if case.shape.hidden_size <= 36 or case.shape.head_dim == 16:
         machines.append(mini)
     for config in machines:
+        assert np.array_equal(case.run(config, recipe)[0], out), config.name
+
+
+GROUPS = {
+    "spatial.attn.qkv": {"grid": "t / h / w", "group": 3, "chunk": [2, 2], "theta_group": 0.7, "theta_chunk": 0.7},
+    "temporal.attn.qkv": {"grid": "h / w / t", "group": 2, "chunk": [1, 3], "theta_group": 0.6, "theta_chunk": 0.6},
+    "cross_attn.proj": {"grid": "w / t / h", "group": 2, "theta_group": 0.8},
+    "mlp": {"grid": "t / h / w", "group": 2, "chunk": [3, 2], "theta_group": 0.5, "theta_chunk": 0.6},
+}
+
+
+def test_groups_of_planes_agree_on_all_machines(make_case, mini):
+    recipe = parse_recipe("groups", {"sites": GROUPS})
+    case = make_case(width=36, heads=2, grid=(5, 3, 4), text=3, valid=(3, 2))
+    out, machine = case.run(PRESETS["TINY"], recipe)
+    expected, kept = reference(case, recipe)
+    assert distance(out, expected) < 0.04
+    entries = machine.ledger.entries.values()
+    found = sum(entry.rows_kept for entry in entries)
+    assert abs(found - sum(kept)) <= 0.02 * sum(kept)
+    assert found < 0.95 * sum(entry.rows_offered for entry in entries)
+    for config in (PRESETS["SMALL4"], PRESETS["V80"], mini):
         assert np.array_equal(case.run(config, recipe)[0], out), config.name
 
 
