@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from flightvgm_arch.config import PAGE_BYTES
+from flightvgm_arch.operations import BY_NAME
 
 PSEUDO_CHANNELS = 32
 LEDGER_WORDS = ("rows_offered", "rows_kept", "macs_offered", "macs_skipped", "macs_done", "attention_macs")
 LEDGER_ENTRY_BYTES = 64  # Words of 64 bits in the order of LEDGER_WORDS, then zeros.
-LEDGER_LAYERS, LEDGER_SITES, LEDGER_BRANCHES = 1024, 32, 2  # The ranges of MARK's fields.
+LEDGER_LAYERS, LEDGER_SITES, LEDGER_BRANCHES = (1 << field.bits for field in BY_NAME["MARK"].fields)
+LEDGER_BYTES = LEDGER_LAYERS * LEDGER_SITES * LEDGER_BRANCHES * LEDGER_ENTRY_BYTES
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def address_of(where: Place, channels: int = PSEUDO_CHANNELS) -> int:
 
 
 def ledger_offset(*, layer: int, site: int, branch: int) -> int:
-    """Offset of an entry from the address in the register ``LEDGER``.
+    """Offset of an entry from the address in the register ``LEDGER``; the whole table has :data:`LEDGER_BYTES`.
 
     Parameters
     ----------

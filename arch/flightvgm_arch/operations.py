@@ -160,8 +160,8 @@ OPERATIONS: tuple[Operation, ...] = (
         "MARK",
         9,
         "Name the place in the network, for ledger, trace and error reports.",
-        _uint("layer", 10, "block, in order of execution"),
-        _uint("site", 5, "site number"),
+        _uint("layer", 7, "block, in order of execution"),
+        _uint("site", 3, "site number; 7 for outside the sites"),
         _uint("branch", 1, "guidance branch"),
     ),
     _operation(

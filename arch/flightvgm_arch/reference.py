@@ -9,7 +9,14 @@ from pathlib import Path
 from flightvgm_arch.config import RANGES, Config
 from flightvgm_arch.errors import ErrorCode
 from flightvgm_arch.header import c_header
-from flightvgm_arch.memory import LEDGER_BRANCHES, LEDGER_ENTRY_BYTES, LEDGER_SITES, LEDGER_WORDS, PSEUDO_CHANNELS
+from flightvgm_arch.memory import (
+    LEDGER_BRANCHES,
+    LEDGER_BYTES,
+    LEDGER_ENTRY_BYTES,
+    LEDGER_SITES,
+    LEDGER_WORDS,
+    PSEUDO_CHANNELS,
+)
 from flightvgm_arch.operations import FLAG_BITS, HEADER_BITS, OPCODE_BITS, OPERATIONS, WORD_BYTES, Operation
 from flightvgm_arch.presets import PRESETS
 from flightvgm_arch.registers import REGISTER_MAP, SPAN_BYTES
@@ -100,9 +107,10 @@ def register_page() -> str:
         table(("code", "name", "meaning and remedy"), errors),
         "## Ledger",
         (
-            "At END the machine writes the sparsity ledger to the address in `LEDGER`: an entry of "
-            f"{LEDGER_ENTRY_BYTES} bytes for each place that MARK names, at `((layer * {LEDGER_SITES} + site) * "
-            f"{LEDGER_BRANCHES} + branch) * {LEDGER_ENTRY_BYTES}`, with words of 64 bits."
+            f"The address in `LEDGER` is that of a table of {LEDGER_BYTES:,} bytes, which the host zeroes and the "
+            f"machine adds to: an entry of {LEDGER_ENTRY_BYTES} bytes for each place that MARK names, at "
+            f"`((layer * {LEDGER_SITES} + site) * {LEDGER_BRANCHES} + branch) * {LEDGER_ENTRY_BYTES}`, with words of "
+            "64 bits. It is complete when the machine has stopped."
         ),
         table(("byte", "word"), words),
         "## Pseudo-channels",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 KINDS = ("spatial", "temporal")
 SITES = ("attn.qkv", "attn.proj", "cross_attn.q_linear", "cross_attn.proj", "mlp")
-OUTSIDE = 31  # Site number of work that belongs to no site.
+OUTSIDE = 7  # Site number of work that belongs to no site: the last that MARK can name.
 SITE_NAMES = tuple(f"{kind}.{site}" for kind in KINDS for site in SITES)
 
 

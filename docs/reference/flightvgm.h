@@ -59,7 +59,7 @@
 /* Cycles without progress after which the machine stops; zero for never. 64 bits, rw. */
 #define FLIGHTVGM_WATCHDOG 0x028u
 
-/* Address at which the sparsity ledger is written at END; zero for nowhere. 64 bits, rw. */
+/* Address of the sparsity ledger, a multiple of 64; the machine adds to it. Zero: none is kept. 64 bits, rw. */
 #define FLIGHTVGM_LEDGER 0x030u
 
 /* Soft reset. 32 bits, wo. */

@@ -2,7 +2,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flightvgm_arch.memory import PSEUDO_CHANNELS, Place, Window, address_of, allowed, ledger_offset, place
+from flightvgm_arch.memory import (
+    LEDGER_BYTES,
+    LEDGER_SITES,
+    PSEUDO_CHANNELS,
+    Place,
+    Window,
+    address_of,
+    allowed,
+    ledger_offset,
+    place,
+)
+from flightvgm_arch.sites import OUTSIDE, SITES
 
 
 @given(st.integers(0, (1 << 40) - 1), st.sampled_from([1, 2, 16, PSEUDO_CHANNELS]))
@@ -35,8 +46,13 @@ def test_an_access_lies_in_one_window():
 
 
 def test_ledger_entries_do_not_overlap():
-    offsets = [ledger_offset(layer=a, site=b, branch=c) for a in (0, 1, 1023) for b in (0, 31) for c in (0, 1)]
+    offsets = [ledger_offset(layer=a, site=b, branch=c) for a in (0, 1, 127) for b in (0, 7) for c in (0, 1)]
     assert offsets == sorted(set(offsets))
     assert all(offset % 64 == 0 for offset in offsets)
-    with pytest.raises(ValueError, match="layer 1024, site 0, branch 0 is no place"):
-        ledger_offset(layer=1024, site=0, branch=0)
+    assert offsets[-1] + 64 == LEDGER_BYTES == 1 << 17
+    with pytest.raises(ValueError, match="layer 128, site 0, branch 0 is no place"):
+        ledger_offset(layer=128, site=0, branch=0)
+
+
+def test_the_last_site_that_mark_names_is_outside():
+    assert len(SITES) <= OUTSIDE == LEDGER_SITES - 1

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from flightvgm.compiler.errors import CompileError
 from flightvgm_arch.formats import FP16_K_MOST, INT8_K_MOST, ROW_CHANNELS_MOST, fp16_pitch, record_pitch, round_up
 from flightvgm_arch.isa import ALIGNMENT
+from flightvgm_arch.memory import LEDGER_LAYERS
 from flightvgm_arch.sites import KINDS
 
 BRANCHES = 2
 MODULATION_ROWS = 6  # Shift, scale and gate of attention, then of the MLP.
-LAYER_MOST, SITE_EXTENT_MOST, HEAD_MOST = 1023, (1 << 13) - 1, 127
+SITE_EXTENT_MOST, HEAD_MOST = (1 << 13) - 1, 127
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Network:
             "width": (self.width, ROW_CHANNELS_MOST),
             "hidden": (self.hidden, INT8_K_MOST),
             "heads": (self.heads, HEAD_MOST),
-            "depth": (self.depth, LAYER_MOST // 2),
+            "depth": (self.depth, LEDGER_LAYERS // len(KINDS)),
             "frames": (self.t, SITE_EXTENT_MOST),
             "height_tokens": (self.h, SITE_EXTENT_MOST),
             "width_tokens": (self.w, SITE_EXTENT_MOST),

@@ -100,7 +100,7 @@ def test_control_flow_may_wait_and_signal(bench, op):
     bench.run(
         op("SET", rd=1, value=1, signals=[(0, 2), (1, 1)]),
         op("FILL", to=target, count=1, value=3, waits=[(0, 2), (1, 1)], signals=[(2, 63)]),
-        op("MARK", layer=1, site=31, waits=[(2, 63)]),
+        op("MARK", layer=1, site=7, waits=[(2, 63)]),
     )
     assert bench.get(target, (8,), np.uint32)[0] == 3
 
@@ -109,7 +109,7 @@ def test_waits_subtract_what_they_wait_for(bench, op):
     target = bench.reserve(64)
     bench.run(
         op("SET", rd=0, signals=[(0, 3)]),
-        op("MARK", site=31, waits=[(0, 1)]),
+        op("MARK", site=7, waits=[(0, 1)]),
         op("FILL", to=target, count=1, value=1, waits=[(0, 1), (0, 1)]),
     )
     assert bench.get(target, (1,), np.uint32)[0] == 1
