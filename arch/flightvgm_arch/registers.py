@@ -87,7 +87,8 @@ REGISTER_MAP: tuple[Register, ...] = (
     Register("CONFIG_DIGEST", 0x18, 64, "ro", "Digest of the machine's configuration; a program names the same."),
     Register("ENTRY", 0x20, 64, "rw", "Address of the first instruction; all cores start there."),
     Register("WATCHDOG", 0x28, 64, "rw", "Cycles without progress after which the machine stops; zero for never."),
-    Register("LEDGER", 0x30, 64, "rw", "Address of the sparsity ledger, a multiple of 64; the machine adds to it. Zero: none is kept."),
+    Register("LEDGER", 0x30, 64, "rw",
+             "Address of the sparsity ledger, a multiple of 64; the machine adds to it. Zero: none is kept."),
     Register("RESET", 0x38, 32, "wo", "Soft reset.", _RESET),
     *(
         Register(f"R{number}", 0x40 + 8 * (number - FIRST_ARGUMENT), 64, "rw",

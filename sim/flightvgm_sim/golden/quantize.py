@@ -37,7 +37,11 @@ def quantize(v: F16) -> tuple[I8, F32]:
 
 
 def dequantize(q: I8, scale: F32) -> F32:
-    """``fp32(q scale)``, one scale for each row."""
+    """``fp32(q scale)``, one scale for each row.
+
+    No instruction uses it, for MM scales sums, not operands: it defines what the records mean, and tests measure
+    :func:`quantize` by it.
+    """
     return mul(q.astype(np.float32), np.asarray(scale)[..., None])
 
 

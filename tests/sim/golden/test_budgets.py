@@ -1,14 +1,29 @@
 """Distance of each unit from FP64, against the table of docs/reference/error-budgets.md."""
 
+import importlib
+import inspect
+import pkgutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from flightvgm_sim import golden
 from flightvgm_sim.golden import attention, epilogue, functions, matmul, norm, quantize, residual, rope
 from flightvgm_sim.golden.align import align
 from flightvgm_sim.golden.fp import to_fp16
 
+# Integers and bytes, and single operations that IEEE 754 rounds; `spread` is the variance inside both norms.
+EXACT = {
+    "fp": {"add", "flush", "from_int", "mul", "sub", "to_fp16"},
+    "matmul": {"int8_matmul"},
+    "norm": {"spread"},
+    "pe": {"fp16_dot", "int8_dot", "int8_feed", "wrap"},
+    "quantize": {"correction"},
+    "records": {"pack", "pack_tiles", "unpack", "unpack_tiles"},
+    "sparsifier": {"alike", "decide"},
+}
+BUDGET_OF = {"align_float": "align", "fp16_matmul": "matmul", "rotate": "rope", "rope_table": "rope.table"}
 EPS = 2.0**-24
 FP16_LAST = 2.0**-24  # The last place of subnormals.
 
@@ -142,6 +157,13 @@ def test_quantize(budgets, every_fp16):
         assert error.max() <= budgets["quantize"] * scale[0]
 
 
+def test_dequantize(budgets):
+    scale = np.random.default_rng(8).random(200, np.float32) * np.float32(2)
+    q = np.tile(np.arange(-128, 128, dtype=np.int8), (len(scale), 1))
+    exact = q * scale[:, None].astype(np.float64)
+    assert (np.abs(quantize.dequantize(q, scale) - exact) <= budgets["dequantize"] * EPS * np.abs(exact)).all()
+
+
 def test_epilogue(budgets):
     rng = np.random.default_rng(6)
     acc = rng.integers(-(2**27), 2**27, (40, 30)).astype(np.int32)
@@ -167,8 +189,19 @@ def test_residual_and_modulate(budgets):
     assert (error <= budgets["modulate"] * EPS * (np.abs(product) + np.abs(shift))).all()
 
 
+def test_each_unit_is_exact_or_has_a_budget(budgets):
+    names = [item.name for item in pkgutil.iter_modules(golden.__path__)]
+    modules = [(name, importlib.import_module(f"{golden.__name__}.{name}")) for name in names]
+    for name, module in modules:
+        units = {
+            key for key, unit in inspect.getmembers(module, inspect.isfunction) if unit.__module__ == module.__name__
+        }
+        units = {key for key in units if not key.startswith("_")} - EXACT.get(name, set())
+        assert {BUDGET_OF.get(key, key) for key in units} <= budgets.keys(), name
+
+
 def test_each_budget_is_asserted(budgets):
     source = Path(__file__).read_text(encoding="utf-8")
     listed = {f"{name}{suffix}" for name in ("gelu", "silu") for suffix in ("", ".negative", ".store")}
     assert {name for name in budgets if f'"{name}"' not in source} <= listed
-    assert len(budgets) == 24
+    assert len(budgets) == 25

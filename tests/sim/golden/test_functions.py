@@ -4,6 +4,7 @@ import math
 import numpy as np
 import pytest
 
+from flightvgm_arch import tables
 from flightvgm_sim.golden import functions
 from flightvgm_sim.golden.fp import to_fp16
 
@@ -80,19 +81,23 @@ def test_gates_of_both_signs_add_to_one(function, end):
 
 
 @pytest.mark.parametrize(
-    ("table", "segments", "bits"),
-    [("_RSQRT", 512, (31, 21, 13)), ("_GELU", 256, (30, 24, 17)), ("_SIGMOID", 512, (30, 25, 18))],
+    ("array", "table"),
+    [(functions._RSQRT, tables.RSQRT), (functions._GELU, tables.GELU), (functions._SILU, tables.SILU)],
 )
-def test_tables_fit_a_block_ram(table, segments, bits):
-    contents = getattr(functions, table)
-    for coefficients, width in zip((contents.c0, contents.c1, contents.c2), bits, strict=True):
-        assert len(coefficients) == segments
-        assert int(np.abs(coefficients).max()).bit_length() <= width
+def test_arrays_interpolate_as_the_contract_says(array, table):
+    arguments = np.random.default_rng(0).integers(0, table.segments << table.place_bits, 500)
+    assert array(arguments).tolist() == [table.at(argument) for argument in map(int, arguments)]
+
+
+def test_exp2_interpolates_as_the_contract_says():
+    arguments = np.random.default_rng(0).integers(0, 1 << 22, 500)
+    values = functions.exp2(-np.ldexp(arguments.astype(np.float32), -22))
+    assert (values * 2**24).tolist() == [tables.EXP2.at(argument) for argument in map(int, arguments)]
 
 
 def test_table_contents_are_pinned():
     """The gateware holds the same tables: no platform may compute others."""
-    tables = [functions._EXP_NODES]
-    tables += [c for t in (functions._RSQRT, functions._GELU, functions._SIGMOID) for c in (t.c0, t.c1, t.c2)]
-    digest = hashlib.sha256(b"".join(table.astype("<i8").tobytes() for table in tables)).hexdigest()
+    contents = [functions._EXP_NODES]
+    contents += [c for t in (functions._RSQRT, functions._GELU, functions._SILU) for c in (t.c0, t.c1, t.c2)]
+    digest = hashlib.sha256(b"".join(values.astype("<i8").tobytes() for values in contents)).hexdigest()
     assert digest[:16] == "231ce0bd899e40ad"
