@@ -1,10 +1,8 @@
-"""The buffers of a core: byte arrays that refuse accesses beyond their end, and the layouts that buffer B remembers."""
+"""The buffers of a core: byte arrays that refuse accesses beyond their end."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import IntEnum
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -14,7 +12,7 @@ from flightvgm_arch.errors import ErrorCode
 from flightvgm_arch.formats import PARAMETER_END
 from flightvgm_arch.isa import ALIGNMENT
 from flightvgm_sim.golden.fp import F16, F32, I64, U8
-from flightvgm_sim.machine.errors import FaultError, require
+from flightvgm_sim.machine.errors import FaultError
 
 Steps = Sequence[tuple[int, int]]
 """Count and bytes of each loop over rows, outermost first."""
@@ -45,15 +43,6 @@ def offsets(steps: Steps) -> I64:
     for count, step in steps:
         total = (total[:, None] + np.arange(count, dtype=np.int64) * step).reshape(-1)
     return total
-
-
-class Layout(IntEnum):
-    """What a line of 32 bytes in buffer B holds."""
-
-    EMPTY = 0
-    ROWS = 1
-    TRANSPOSED = 2
-    WEIGHTS = 3
 
 
 class Buffer:
@@ -87,37 +76,3 @@ class Buffer:
             raise FaultError(ErrorCode.BUFFER_OVERRUN, text)
         shape = (*(count for count, _ in steps), values)
         return np.ndarray(shape, kind, self.data, address, (*(step for _, step in steps), kind.itemsize))
-
-
-class ColumnBuffer(Buffer):
-    """Buffer B, which knows of each line of 32 bytes how it was laid out when it was loaded."""
-
-    def __init__(self, name: str, size: int) -> None:
-        super().__init__(name, size)
-        self.layouts: U8 = np.zeros(size // ALIGNMENT, np.uint8)
-
-    def mark(self, address: int, steps: Steps, size: int, layout: Layout) -> None:
-        """Record the layout of rows of ``size`` bytes."""
-        self.layouts[self._lines(address, steps, size)] = layout
-
-    def demand(self, address: int, steps: Steps, size: int, layout: Layout, what: str) -> None:
-        """Refuse rows that were not loaded in the wanted layout; ``what`` names the operand."""
-        found = self.layouts[self._lines(address, steps, size)]
-        if (found == layout).all():
-            return
-        wrong = Layout(int(found[found != layout].flat[0]))
-        reason = {
-            Layout.EMPTY: "was never loaded; load it first",
-            Layout.ROWS: "lies in rows; load it with flag transposed",
-            Layout.TRANSPOSED: "was loaded with flag transposed; load it without",
-            Layout.WEIGHTS: "was overwritten by weight tiles; move the ring or wait with a semaphore",
-        }
-        require(False, f"{what} at {address:#x} of buffer {self.name} {reason[wrong]}")
-
-    def _lines(self, address: int, steps: Steps, size: int) -> I64:
-        first = address + offsets(steps)
-        last = (first + size - 1) // ALIGNMENT
-        first //= ALIGNMENT
-        wide = int((last - first).max()) + 1 if prod(count for count, _ in steps) else 0
-        lines: I64 = np.minimum(first[:, None] + np.arange(wide), last[:, None])
-        return lines

@@ -10,11 +10,12 @@ from flightvgm_arch.errors import ErrorCode
 from flightvgm_arch.isa import COUNTERS, POOLS, REGISTER_BITS, REGISTERS, SEMAPHORE_LIMIT, SEMAPHORES, SITE_SLOTS, Event
 from flightvgm_arch.sites import OUTSIDE
 from flightvgm_sim.golden.fp import F32
-from flightvgm_sim.machine.buffers import Buffer, ColumnBuffer, finite
+from flightvgm_sim.machine.buffers import Buffer, finite
 from flightvgm_sim.machine.counters import Counters
 from flightvgm_sim.machine.errors import FaultError
 from flightvgm_sim.machine.ledger import Ledger, Place
 from flightvgm_sim.machine.memory import Memory
+from flightvgm_sim.machine.operands import OperandBuffer
 from flightvgm_sim.machine.pools import Pool
 from flightvgm_sim.machine.program import Program
 from flightvgm_sim.machine.ring import Ring, Tiles
@@ -104,8 +105,8 @@ class State:
         config = shared.config
         self.number = number
         self.shared = shared
-        self.a = Buffer("A", config.a_bytes)
-        self.b = ColumnBuffer("B", config.b_bytes)
+        self.a = OperandBuffer("A", config.a_bytes)
+        self.b = OperandBuffer("B", config.b_bytes)
         self.result = Buffer("R", config.result_bytes)
         self.parameters = Buffer("P", config.parameter_bytes)
         self.ring = Ring(config.columns)

@@ -175,12 +175,13 @@ class _Pass:
         if source.map is not None:
             operands["map"] = at(source.map)
         if transform != "none":
-            operands |= {"heads": self.count, "head_dim": network.head_dim, "norm": parameters.norm(norm)}
+            operands["norm"] = parameters.norm(norm)
         if transform == "rms_rope":
             operands |= {"rope": parameters.rope, "position": "inner"}
         self.target.asm.emit(
             "LOADA", [*(["mapped"] if source.map else []), *(["transposed"] if transposed else [])],
             waits=waits or [], signals=signals or [],
             source=at(source.region, source.offset + self.offset), pitch=source.pitch,
-            row_bytes=self.row_bytes, target=buffer, to=to, to_pitch=self.pitch, transform=transform, operands=operands,
+            row_bytes=self.row_bytes, target=buffer, to=to, to_pitch=self.pitch, transform=transform, heads=self.count,
+            head_dim=network.head_dim, operands=operands,
         )  # fmt: skip

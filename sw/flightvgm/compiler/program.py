@@ -20,7 +20,7 @@ from flightvgm_arch.config import Config
 from flightvgm_arch.formats import FP16_MOST, PARAMETER_END
 from flightvgm_arch.isa import WORD_BYTES, disassemble, instructions
 
-FORMAT = 1
+FORMAT = 2
 IMAGE = "image"
 ENTRIES = ("prompt", "forward")
 Array = NDArray[Any]

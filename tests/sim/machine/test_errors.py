@@ -34,7 +34,15 @@ CASES = [
     (("LOADA", {**LOAD, "row_bytes": 66}), Code.FIELD_RANGE, "row_bytes 66 must be 1 to"),
     (("LOADA", {**LOAD, "row_bytes": 0}), Code.FIELD_RANGE, "row_bytes 0 must be 1 to"),
     (("LOADA", "transposed", LOAD), Code.FIELD_RANGE, "flag transposed needs target B"),
-    (("LOADA", {**LOAD, "target": 2, "transform": 1}), Code.FIELD_RANGE, "a transform needs target A or B"),
+    (("LOADA", "transposed", {**LOAD, "target": 1}), Code.FIELD_RANGE, "flag transposed needs heads and head_dim"),
+    (("LOADA", {**LOAD, "transform": 1}), Code.FIELD_RANGE, "a transform needs heads and head_dim"),
+    (("LOADA", {**LOAD, "head_dim": 8}), Code.FIELD_RANGE, "head_dim is 8 without heads; give both"),
+    (("LOADA", {**LOAD, "target": 2, "heads": 1, "head_dim": 8}), Code.FIELD_RANGE, "transforms need target A or B"),
+    (
+        ("LOADA", "transposed", {**LOAD, "target": 1, "transform": 1, "heads": 1, "head_dim": 8}),
+        Code.FIELD_RANGE,
+        "flag transposed excludes a transform",
+    ),
     (("LOADA", {**LOAD, "transform": 1, "heads": 3, "head_dim": 16}), Code.FIELD_RANGE, "3 heads of 16 FP16 channels"),
     (("LOADA", {**LOAD, "transform": 1, "heads": 1, "head_dim": 0}), Code.FIELD_RANGE, "1 heads of 0 FP16 channels"),
     (("LOADA", {**LOAD, "transform": 2, "heads": 1, "head_dim": 15}), Code.FIELD_RANGE, "head_dim 15 must be even"),
@@ -61,11 +69,13 @@ CASES = [
     (("MM", {**PRODUCT, "columns": 0}), Code.FIELD_RANGE, "k and columns must be positive"),
     (("MM", {**PRODUCT, "columns": 17}), Code.FIELD_RANGE, "17 FP16 results exceed the pitch of 32"),
     (("MM", {**PRODUCT, "a_pitch": 40}), Code.MISALIGNED, "must be a multiple of 32"),
-    (("MM", {**PRODUCT, "da0": 3}), Code.MISALIGNED, "da0 3 must be even"),
+    (("MM", {**PRODUCT, "da0": 16}), Code.MISALIGNED, "the step of operands 0x10 must be a multiple of 32"),
+    (("MM", {**PRODUCT, "dout0": 3}), Code.MISALIGNED, "dout0 3 must be even"),
     (("MM", PRODUCT), Code.DEADLOCK, "queue matrix at 0 for weight tiles"),
     (("MM", "fp16", {**PRODUCT, "k": 4097, "a_pitch": 8224}), Code.FIELD_RANGE, "k 4097 exceeds 4096"),
     (("MM", "fp16", {**PRODUCT, "epilogue": 1}), Code.FIELD_RANGE, "an FP16 product has no epilogue"),
-    (("MM", "fp16", {**PRODUCT, "a": 65504}), Code.FIELD_RANGE, "the FP16 operand at 0x0 of buffer B was never loaded"),
+    (("MM", "fp16", {**PRODUCT, "a": 65504}), Code.BUFFER_OVERRUN, "of buffer A"),
+    (("MM", "fp16", PRODUCT), Code.FIELD_RANGE, "the FP16 row operand at 0x0 of buffer A was never loaded"),
     (("MM", "fp16", {**PRODUCT, "b": 65504}), Code.BUFFER_OVERRUN, "of buffer B"),
     (("ATTN", {**ATTEND, "heads": 0}), Code.FIELD_RANGE, "heads and head_dim must be positive"),
     (("ATTN", {**ATTEND, "keys": 129}), Code.FIELD_RANGE, "129 keys exceed the 128 of the score buffer"),
@@ -73,7 +83,7 @@ CASES = [
     (("ATTN", {**ATTEND, "dk": 48}), Code.MISALIGNED, "pitch or step of k 0x30"),
     (("ATTN", {**ATTEND, "q": 65536}), Code.BUFFER_OVERRUN, "of buffer A"),
     (("ATTN", {**ATTEND, "out": 65536}), Code.BUFFER_OVERRUN, "of buffer R"),
-    (("ATTN", ATTEND), Code.FIELD_RANGE, "operand k of attention at 0x0 of buffer B was never loaded"),
+    (("ATTN", ATTEND), Code.FIELD_RANGE, "operand q of attention at 0x0 of buffer A was never loaded"),
     (("ROWS", "gated", WALK), Code.FIELD_RANGE, "flag gated needs flag add"),
     (("ROWS", "to_a", WALK), Code.FIELD_RANGE, "need flag quantise"),
     (("ROWS", "quantise", "to_a", "compare", WALK), Code.FIELD_RANGE, "exclude each other"),
@@ -85,7 +95,7 @@ CASES = [
     (("ROWS", "add", {**WALK, "map_in": 1 << 21}), Code.ADDRESS_WINDOW, "lie in no open window"),
     (("ROWS", "from_result", {**WALK, "result_pitch": 0}), Code.FIELD_RANGE, "16 FP16 channels exceed the pitch of 0"),
     (("SITE", {**SITE, "order": 0}), Code.FIELD_RANGE, "must name each of the axes"),
-    (("SITE", {**SITE, "split": 15}), Code.FIELD_RANGE, "at most three axes"),
+    (("SITE", {**SITE, "split": 15}), Code.FIELD_RANGE, "split 0b1111 must name each of the axes"),
     (("SITE", {**SITE, "t": 0}), Code.FIELD_RANGE, "0 x 2 x 2 of the site must be positive"),
     (("SITE", {**SITE, "group": 0}), Code.FIELD_RANGE, "group 0"),
     (("SITE", {**SITE, "theta_chunk": 65536}), Code.FIELD_RANGE, "theta_chunk 65536 must be below 65536"),
@@ -123,28 +133,48 @@ def test_the_machine_stops_with_one_sentence_and_leaves_memory(bench, op, case, 
     assert np.array_equal(bench.get(HOME, (1 << 20,), np.uint8), before)
 
 
-def rows_to_b(op, to, *flags):
-    rows = {"count": 2, "stride": 1, "outer": 1, "row_bytes": 32, "target": 1}
-    return op("LOADA", *flags, source=HOME, pitch=32, **rows, to=to, to_pitch=32, signals=[(1, 1)])
+def prepared(op, target, to, *flags, **others):
+    rows = {"count": 2, "stride": 1, "outer": 1, "row_bytes": 32, "heads": 1, "head_dim": 16, **others}
+    return op("LOADA", *flags, source=HOME, pitch=32, **rows, target=target, to=to, to_pitch=32, signals=[(1, 1)])
 
 
 @pytest.mark.parametrize(
-    ("k", "v", "text"),
+    ("q", "k", "v", "text"),
     [
-        ((), (), "operand v of attention at 0x40 of buffer B lies in rows; load it with flag transposed"),
-        (("transposed",), ("transposed",), "operand k of attention at 0x0 of buffer B was loaded with flag transposed"),
+        ({}, {}, {"flags": ()}, "operand v of attention at 0x40 of buffer B lies in FP16 rows; load V with flag"),
+        ({}, {"flags": ("transposed",)}, {}, "operand k of attention at 0x0 of buffer B was loaded with flag"),
+        ({"heads": 0, "head_dim": 0}, {}, {}, "operand q of attention at 0x0 of buffer A was loaded as bytes"),
+        ({"heads": 2, "head_dim": 8}, {}, {}, "operand q .* was prepared for 2 heads of 8, not 1 of 16; load it with"),
+        ({}, {"head_dim": 8}, {}, "operand k .* was prepared for 1 heads of 8, not 1 of 16"),
+        ({}, {}, {"count": 4}, "operand v .* was prepared for 4 keys of a problem, not 2; load as many as are valid"),
+        ({}, {}, {"count": 1, "outer": 2}, "operand v .* was prepared for 1 keys of a problem, not 2"),
+        ({}, {}, {"outer": 2, "at": 96}, "operand v .* does not begin where a row and a problem were loaded"),
     ],
 )
-def test_attention_wants_v_by_channel_and_k_by_row(bench, op, k, v, text):
+def test_attention_wants_operands_that_were_prepared_for_it(bench, op, q, k, v, text):
+    loads = []
+    for target, to, own in ((0, 0, q), (1, 0, k), (1, 64, {"flags": ("transposed",)} | v)):
+        fields = {key: value for key, value in own.items() if key not in ("at", "flags")}
+        loads.append(prepared(op, target, to, *own.get("flags", ()), **fields))
     with pytest.raises(MachineError, match=text):
-        bench.run(rows_to_b(op, 0, *k), rows_to_b(op, 64, *v), op("ATTN", **ATTEND, waits=[(1, 2)]))
+        bench.run(*loads, op("ATTN", **{**ATTEND, "v": v.get("at", 64)}, waits=[(1, 3)]))
+
+
+def test_a_product_wants_one_head_of_its_depth_or_records(bench, op):
+    product = op("MM", "fp16", **PRODUCT, waits=[(1, 2)])
+    with pytest.raises(MachineError, match="the FP16 row operand .* was prepared for 2 heads of 8, not 1 of 16"):
+        bench.run(prepared(op, 0, 0, heads=2, head_dim=8), prepared(op, 1, 0), product)
+    with pytest.raises(MachineError, match="the FP16 column operand at 0x0 of buffer B was loaded as bytes"):
+        bench.run(prepared(op, 0, 0), prepared(op, 1, 0, heads=0, head_dim=0), product)
+    with pytest.raises(MachineError, match="a record at 0x0 of buffer A lies in FP16 rows; .* records without heads"):
+        bench.run(prepared(op, 0, 0), op("LOADW", **TILES), op("MM", **PRODUCT, waits=[(1, 1)]))
 
 
 def test_operands_that_tiles_destroy_are_refused(bench, op):
-    ring = op("LOADW", **TILES, ring=32, waits=[(1, 1)], signals=[(2, 1)])
+    ring = op("LOADW", **TILES, ring=32, waits=[(1, 2)], signals=[(2, 1)])
     product = op("MM", "fp16", **PRODUCT, b=0, waits=[(2, 1)])
     with pytest.raises(MachineError, match="was overwritten by weight tiles; move the ring"):
-        bench.run(op("LOADA", **LOAD, target=1, signals=[(1, 1)]), ring, product)
+        bench.run(prepared(op, 0, 0), prepared(op, 1, 0, count=4), ring, product)
 
 
 def test_rows_are_not_loaded_over_tiles_in_flight(bench, op):
@@ -190,7 +220,7 @@ def test_parameters_with_which_a_result_could_overflow_are_refused(bench, op, va
 
 
 def test_steps_of_records_are_aligned(bench, op):
-    with pytest.raises(MachineError, match="the step of records 0x2 must be a multiple of 32"):
+    with pytest.raises(MachineError, match="the step of operands 0x2 must be a multiple of 32"):
         bench.run(op("LOADW", **TILES), op("MM", **{**PRODUCT, "batch0": 2, "da0": 2}))
 
 

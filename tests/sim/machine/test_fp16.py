@@ -6,24 +6,25 @@ SEGMENT = {"stride": 1, "outer": 1}
 
 def rows_to(op, source, count, pitch, target, *flags, **others):
     return op(
-        "LOADA", *flags, source=source, pitch=pitch, count=count, **SEGMENT, row_bytes=pitch, target="AB".index(target),
-        to_pitch=pitch, **others,
+        "LOADA", *flags, source=source, pitch=pitch, count=count, row_bytes=pitch, target="AB".index(target),
+        to_pitch=pitch, **{**SEGMENT, **others},
     )  # fmt: skip
 
 
 def test_fp16_products_run_in_two_batch_loops(bench, op, rng):
-    """Six problems, heads side by side in a row: a[o, r, i * 8 + k] with b[o, c, i * 8 + k]."""
-    a, b = (rng.integers(-60, 60, (rows, 24)).astype(np.float16) for rows in (6, 10))
+    """Six problems over rows of one head: a[o, i, r] with b[o, i, c], results of the inner loop side by side."""
+    a, b = (rng.integers(-60, 60, (rows, 8)).astype(np.float16) for rows in (18, 30))
+    heads = {"heads": 1, "head_dim": 8}
     bench.run(
-        rows_to(op, bench.put_rows(a), 6, 64, "A"),
-        rows_to(op, bench.put_rows(b), 10, 64, "B", signals=[(1, 1)]),
+        rows_to(op, bench.put_rows(a), 18, 32, "A", **heads),
+        rows_to(op, bench.put_rows(b), 30, 32, "B", **heads, signals=[(1, 1)]),
         op(
-            "MM", "fp16", a_pitch=64, rows=3, k=8, columns=5, b_pitch=64, out_pitch=32, batch0=3, da0=16, db0=16,
-            dout0=96, batch1=2, da1=192, db1=320, dout1=288, waits=[(1, 1)],
+            "MM", "fp16", a_pitch=32, rows=3, k=8, columns=5, b_pitch=32, out_pitch=32, batch0=3, da0=96, db0=160,
+            dout0=10, batch1=2, da1=288, db1=480, dout1=96, waits=[(1, 1)],
         ),
     )  # fmt: skip
-    found = bench.buffer("R", 0, (18, 5), 32, np.float16).reshape(2, 3, 3, 5)
-    wanted = np.einsum("orik,ocik->oirc", a.reshape(2, 3, 3, 8).astype(int), b.reshape(2, 5, 3, 8).astype(int))
+    found = bench.buffer("R", 0, (6, 15), 32, np.float16).reshape(2, 3, 3, 5)
+    wanted = np.einsum("oirk,oick->oric", a.reshape(2, 3, 3, 8).astype(int), b.reshape(2, 3, 5, 8).astype(int))
     assert np.array_equal(found, wanted.astype(np.float16))
     assert bench.machine.counters.fp16_macs == 18 * 5 * 8
 
@@ -45,11 +46,12 @@ def test_attention_of_problems_and_heads(bench, op, rng, batch, rows, keys, head
     pitch = -(-2 * width // 32) * 32
     q, k, v = (rng.standard_normal((batch, count, width)).astype(np.float16) for count in (rows, keys, keys))
     sources = [bench.put_rows(x.reshape(-1, width)) for x in (q, k, v)]
-    values = 32768
+    values, prepared = 32768, {"heads": heads, "head_dim": dim}
+    problems = {"outer": batch, "outer_stride": keys}
     bench.run(
-        rows_to(op, sources[0], batch * rows, pitch, "A"),
-        rows_to(op, sources[1], batch * keys, pitch, "B"),
-        rows_to(op, sources[2], batch * keys, pitch, "B", "transposed", to=values, signals=[(1, 1)]),
+        rows_to(op, sources[0], batch * rows, pitch, "A", **prepared),
+        rows_to(op, sources[1], batch * keys, pitch, "B", **prepared),
+        rows_to(op, sources[2], keys, pitch, "B", "transposed", to=values, **prepared, **problems, signals=[(1, 1)]),
         op(
             "ATTN", *(["transposed"] if transposed else []), k=0, v=values, q_pitch=pitch, k_pitch=pitch, v_pitch=pitch,
             out_pitch=pitch, rows=rows, keys=keys, heads=heads, head_dim=dim, batch=batch, dq=rows * pitch,
@@ -69,10 +71,11 @@ def test_keys_beyond_the_count_are_not_seen_and_none_gives_zeros(bench, op, rng)
         "v": 4096, "q_pitch": 32, "k_pitch": 32, "v_pitch": 32, "out_pitch": 32, "rows": 3, "heads": 2, "head_dim": 8,
         "batch": 1,
     }  # fmt: skip
+    heads = {"heads": 2, "head_dim": 8}
     loads = [
-        rows_to(op, sources[0], 3, 32, "A"),
-        rows_to(op, sources[1], 9, 32, "B"),
-        rows_to(op, sources[2], 9, 32, "B", "transposed", to=4096, signals=[(1, 1)]),
+        rows_to(op, sources[0], 3, 32, "A", **heads),
+        rows_to(op, sources[1], 9, 32, "B", **heads),
+        rows_to(op, sources[2], 5, 32, "B", "transposed", to=4096, **heads, signals=[(1, 1)]),
     ]
     bench.run(*loads, op("ATTN", keys=5, **fields, waits=[(1, 1)]), op("ATTN", **{**fields, "rows": 0}, keys=5))
     wanted = attended(q[None], k[None, :5], v[None, :5], 2)[0]

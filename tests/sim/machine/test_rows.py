@@ -114,7 +114,7 @@ def test_norm_and_modulation_go_to_buffer_a(bench, op, rng):
 def result_rows(op, bench, rows):
     """Bring rows of small integers into the result buffer at a pitch of 64."""
     width = rows.shape[1]
-    load = {"pitch": 64, **SEGMENT, "row_bytes": 2 * width, "to_pitch": 64}
+    load = {"pitch": 64, **SEGMENT, "row_bytes": 2 * width, "to_pitch": 64, "heads": 1, "head_dim": width}
     unit = bench.put_rows(np.eye(width, dtype=np.float16))
     return [
         op("LOADA", source=bench.put_rows(rows), count=len(rows), **load),

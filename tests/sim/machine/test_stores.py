@@ -9,10 +9,13 @@ WIDTH = 18
 def to_result(op, source, count):
     """Bring exact FP16 rows into the result buffer: a product with the identity."""
     return [
-        op("LOADA", source=source, pitch=64, count=count, stride=1, outer=1, row_bytes=2 * WIDTH, to_pitch=64),
+        op(
+            "LOADA", source=source, pitch=64, count=count, stride=1, outer=1, row_bytes=2 * WIDTH, to_pitch=64,
+            heads=1, head_dim=WIDTH,
+        ),
         op(
             "LOADA", source=source + 64 * count, pitch=64, count=WIDTH, stride=1, outer=1, row_bytes=2 * WIDTH,
-            target=1, to_pitch=64, signals=[(1, 1)],
+            target=1, to_pitch=64, heads=1, head_dim=WIDTH, signals=[(1, 1)],
         ),
         op(
             "MM", "fp16", a_pitch=64, rows=count, k=WIDTH, columns=WIDTH, b_pitch=64, out=64, out_pitch=64, batch0=1,

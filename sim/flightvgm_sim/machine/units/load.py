@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from flightvgm_arch.errors import ErrorCode
-from flightvgm_sim.golden.fp import I64, U8, to_fp16
+from flightvgm_sim.golden.fp import F16, I64, U8, to_fp16
 from flightvgm_sim.golden.norm import rms_norm
 from flightvgm_sim.golden.rope import rotate
-from flightvgm_sim.machine.buffers import Buffer, Layout, Steps, aligned, finite
+from flightvgm_sim.machine.buffers import Steps, aligned, finite
 from flightvgm_sim.machine.errors import require
+from flightvgm_sim.machine.operands import Layout, Mark
 from flightvgm_sim.machine.program import Issued
 from flightvgm_sim.machine.ring import Geometry
 from flightvgm_sim.machine.state import Outcome, State
@@ -41,66 +42,88 @@ def load_weights(state: State, issued: Issued) -> Outcome:
         if not state.ring.append(shared.tiles(fields["source"], geometry.size, fields["tiles"]), geometry):
             return Outcome.BLOCKED
         issued.appended = True
-        state.b.mark(geometry.address, (), geometry.depth * geometry.size, Layout.WEIGHTS)
+        state.b.mark(geometry.address, (), geometry.depth * geometry.size, Mark(Layout.WEIGHTS))
         shared.counters.weight_bytes += geometry.size * fields["tiles"]
         return Outcome.DONE if state.ring.settled else Outcome.MOVED
     return Outcome.DONE if state.ring.settled else Outcome.BLOCKED
 
 
 def load_rows(state: State, issued: Issued) -> Outcome:
-    """LOADA: copy rows to a buffer, linearly or through a map, and transform their heads."""
+    """LOADA: copy rows to a buffer, linearly or through a map; prepare FP16 heads for products and transform them."""
     fields, memory = issued.fields, state.shared.memory
     if not fields["count"] or not fields["outer"]:
         return Outcome.DONE
-    size, transposed = fields["row_bytes"], "transposed" in issued.flags
+    size = fields["row_bytes"]
     aligned("the row address or pitch", fields["source"], fields["pitch"], fields["to_pitch"])
     require(0 < size <= fields["to_pitch"], f"row_bytes {size} must be 1 to the target's pitch of {fields['to_pitch']}")
     require(size % 2 == 0, f"row_bytes {size} must be even", ErrorCode.MISALIGNED)
-    require(not transposed or fields["target"] == _B, "flag transposed needs target B")
+    mark = _mark(issued)
     numbers = row_numbers(fields)
     if "mapped" in issued.flags:
         aligned("the map's address", fields["map"])
         numbers = memory.words(fields["map"], numbers)
-    target: Buffer = (state.a, state.b, state.parameters)[fields["target"]]
+    target = (state.a, state.b, state.parameters)[fields["target"]]
     steps = ((len(numbers), fields["to_pitch"]),)
     view = target.view(fields["to"], steps, size, np.uint8)
     rows = memory.gather(fields["source"], fields["pitch"], numbers, size)
-    if fields["transform"]:
-        _transform(state, fields, rows)
+    if mark.heads:
+        _prepare(state, fields, rows)
     if fields["target"] == _B:
-        _claim(state, fields["to"], steps, size, Layout.TRANSPOSED if transposed else Layout.ROWS)
+        _keep_ring(state, fields["to"], steps, size)
+    if fields["target"] <= _B:
+        (state.a, state.b)[fields["target"]].mark(fields["to"], steps, size, mark)
     view[...] = rows
     state.shared.counters.load_bytes += rows.size
     return Outcome.DONE
 
 
-def _claim(state: State, address: int, steps: Steps, size: int, layout: Layout) -> None:
-    """Mark rows of B, which must not lie where weight tiles are in flight."""
+def _mark(issued: Issued) -> Mark:
+    """How the rows are prepared."""
+    fields, heads, dim = issued.fields, issued.fields["heads"], issued.fields["head_dim"]
+    transposed = "transposed" in issued.flags
+    require(not transposed or fields["target"] == _B, "flag transposed needs target B")
+    if not heads:
+        require(not dim, f"head_dim is {dim} without heads; give both for an FP16 operand, and neither for bytes")
+        require(not transposed, "flag transposed needs heads and head_dim")
+        require(not fields["transform"], "a transform needs heads and head_dim")
+        return Mark(Layout.BYTES)
+    require(fields["target"] <= _B, "FP16 heads and their transforms need target A or B")
+    require(not (transposed and fields["transform"]), "flag transposed excludes a transform")
+    require(
+        0 < 2 * heads * dim <= fields["row_bytes"],
+        f"{heads} heads of {dim} FP16 channels must fit the row of {fields['row_bytes']} bytes",
+    )
+    keys = fields["count"] if transposed else 0
+    return Mark(Layout.TRANSPOSED if transposed else Layout.ROWS, heads, dim, keys)
+
+
+def _keep_ring(state: State, address: int, steps: Steps, size: int) -> None:
+    """Refuse rows of B where weight tiles are in flight."""
     place, depth, tile = state.ring.geometry
     ((count, pitch),) = steps
     overlap = state.ring.waiting and address < place + depth * tile and place < address + (count - 1) * pitch + size
     text = f"rows at {address:#x} of buffer B overlap the ring at {place:#x} with tiles in flight; move them or wait"
     require(not overlap, text, ErrorCode.RING_MISMATCH)
-    state.b.mark(address, steps, size, layout)
 
 
-def _transform(state: State, fields: dict[str, int], rows: U8) -> None:
-    """Head norm and, if wanted, rotation of the leading channels of FP16 rows, in place."""
+def _prepare(state: State, fields: dict[str, int], rows: U8) -> None:
+    """Refuse heads that are not finite, and transform the others in place."""
+    values: F16 = rows.view("<f2")[:, : fields["heads"] * fields["head_dim"]]
+    finite("a row that is prepared for products", values)
+    if fields["transform"]:
+        _transform(state, fields, values)
+
+
+def _transform(state: State, fields: dict[str, int], values: F16) -> None:
+    """Head norm and, if wanted, rotation of FP16 heads, in place."""
     heads, dim, count = fields["heads"], fields["head_dim"], fields["count"]
-    require(fields["target"] <= _B, "a transform needs target A or B")
-    require(
-        0 < 2 * heads * dim <= rows.shape[1],
-        f"{heads} heads of {dim} FP16 channels must fit the row of {rows.shape[1]} bytes",
-    )
-    values = rows.view("<f2")[:, : heads * dim]
-    finite("a row that is normed", values)
     normed = rms_norm(values.reshape(-1, heads, dim), state.vector(fields["norm"], dim))
     if fields["transform"] == _RMS_ROPE:
         require(dim % 2 == 0, f"head_dim {dim} must be even for a rotation")
-        position = np.arange(len(rows))
+        position = np.arange(len(values))
         position = position // count if fields["position"] == _OUTER else position % count
         table = state.vector(fields["rope"], (int(position[-1]) + 1) * dim).reshape(-1, dim // 2, 2)
         normed = rotate(normed, table[position][:, None])
     halves, saturated = to_fp16(normed)
-    values[...] = halves.reshape(len(rows), -1)
+    values[...] = halves.reshape(len(values), -1)
     state.shared.counters.saturations += saturated

@@ -11,8 +11,9 @@ from flightvgm_sim.golden.attention import attention
 from flightvgm_sim.golden.epilogue import epilogue
 from flightvgm_sim.golden.fp import to_fp16
 from flightvgm_sim.golden.matmul import fp16_matmul, int8_matmul
-from flightvgm_sim.machine.buffers import Layout, Steps, aligned, finite
+from flightvgm_sim.machine.buffers import Steps, aligned, finite
 from flightvgm_sim.machine.errors import require
+from flightvgm_sim.machine.operands import Layout, Mark
 from flightvgm_sim.machine.program import Issued
 from flightvgm_sim.machine.ring import Slice, Weights
 from flightvgm_sim.machine.state import Outcome, State
@@ -27,7 +28,8 @@ def multiply(state: State, issued: Issued) -> Outcome:
         return Outcome.DONE
     require(fields["k"] > 0 and fields["columns"] > 0, "k and columns must be positive")
     aligned("the pitch of rows or results", fields["a_pitch"], fields["out_pitch"], fields["b_pitch"])
-    for name in ("da0", "da1", "db0", "db1", "dout0", "dout1"):
+    aligned("the step of operands", fields["da0"], fields["da1"], fields["db0"], fields["db1"])
+    for name in ("dout0", "dout1"):
         require(fields[name] % 2 == 0, f"{name} {fields[name]} must be even", ErrorCode.MISALIGNED)
     require(
         2 * fields["columns"] <= fields["out_pitch"],
@@ -73,9 +75,10 @@ def _multiply_int8(state: State, issued: Issued) -> None:
     pitch = record_pitch(k)
     require(k <= INT8_K_MOST, f"k {k} exceeds {INT8_K_MOST}; split the layer")
     require(pitch <= fields["a_pitch"], f"records of {k} values have {pitch} bytes, beyond a_pitch {fields['a_pitch']}")
-    aligned("the step of records", fields["da0"], fields["da1"])
     require(not fields["db0"] and not fields["db1"], "an INT8 product has one set of tiles; db0 and db1 must be zero")
-    found = state.a.view(fields["a"], _steps(fields, "a", "rows", "a_pitch"), pitch, np.uint8).reshape(-1, pitch)
+    a_steps = _steps(fields, "a", "rows", "a_pitch")
+    found = state.a.view(fields["a"], a_steps, pitch, np.uint8).reshape(-1, pitch)
+    state.a.demand(fields["a"], a_steps, pitch, Mark(Layout.BYTES), "a record")
     out = state.result.view(fields["out"], _steps(fields, "out", "rows", "out_pitch"), columns, "<f2")
     values, row_scale, correction = records.unpack(found, k)
     require(
@@ -97,13 +100,12 @@ def _multiply_fp16(state: State, issued: Issued) -> None:
     k, columns = fields["k"], fields["columns"]
     require(k <= FP16_K_MOST, f"k {k} exceeds {FP16_K_MOST}, where aligned sums stop being exact; split the product")
     require(fields["epilogue"] == 0, "an FP16 product has no epilogue")
-    b_steps = _steps(fields, "b", "columns", "b_pitch")
-    state.b.view(fields["b"], b_steps, k, "<f2")
-    state.b.demand(fields["b"], b_steps, 2 * k, Layout.ROWS, "the FP16 operand")
-    a = state.a.view(fields["a"], _steps(fields, "a", "rows", "a_pitch"), k, "<f2")
-    b = state.b.view(fields["b"], b_steps, k, "<f2")
+    a_steps, b_steps = _steps(fields, "a", "rows", "a_pitch"), _steps(fields, "b", "columns", "b_pitch")
+    a, b = state.a.view(fields["a"], a_steps, k, "<f2"), state.b.view(fields["b"], b_steps, k, "<f2")
+    mark = Mark(Layout.ROWS, heads=1, head_dim=k)
+    state.a.demand(fields["a"], a_steps, 2 * k, mark, "the FP16 row operand")
+    state.b.demand(fields["b"], b_steps, 2 * k, mark, "the FP16 column operand")
     out = state.result.view(fields["out"], _steps(fields, "out", "rows", "out_pitch"), columns, "<f2")
-    finite("an operand of the FP16 product", a, b)
     halves, saturated = to_fp16(fp16_matmul(a, b))
     out[...] = halves
     state.shared.counters.saturations += saturated
@@ -129,14 +131,15 @@ def attend(state: State, issued: Issued) -> Outcome:
     if not keys:
         out[...] = 0
         return Outcome.DONE
-    columns = []
-    for operand, layout in (("k", Layout.ROWS), ("v", Layout.TRANSPOSED)):
-        steps = _problems(fields, operand, keys)
-        view = state.b.view(fields[operand], steps, width, "<f2")
-        state.b.demand(fields[operand], steps, 2 * width, layout, f"operand {operand} of attention")
-        columns.append(view.reshape(batch, keys, heads, dim).swapaxes(1, 2))
-    queries = q.reshape(batch, rows, heads, dim).swapaxes(1, 2)
-    finite("an operand of attention", queries, *columns)
+    k, v = (state.b.view(fields[name], _problems(fields, name, keys), width, "<f2") for name in ("k", "v"))
+    rows_mark = Mark(Layout.ROWS, heads, dim)
+    state.a.demand(fields["q"], _problems(fields, "q", rows), 2 * width, rows_mark, "operand q of attention")
+    state.b.demand(fields["k"], _problems(fields, "k", keys), 2 * width, rows_mark, "operand k of attention")
+    state.b.demand(
+        fields["v"], _problems(fields, "v", keys), 2 * width, Mark(Layout.TRANSPOSED, heads, dim, keys),
+        "operand v of attention",
+    )  # fmt: skip
+    queries, *columns = (x.reshape(batch, -1, heads, dim).swapaxes(1, 2) for x in (q, k, v))
     halves, saturated = attention(queries, *columns)
     out[...] = halves.swapaxes(1, 2).reshape(out.shape)
     state.shared.counters.saturations += saturated

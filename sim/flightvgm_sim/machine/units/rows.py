@@ -14,6 +14,7 @@ from flightvgm_sim.golden.residual import modulate, residual
 from flightvgm_sim.golden.sparsifier import decide
 from flightvgm_sim.machine.buffers import aligned, finite
 from flightvgm_sim.machine.errors import require
+from flightvgm_sim.machine.operands import Layout, Mark
 from flightvgm_sim.machine.program import Issued
 from flightvgm_sim.machine.sites import Site
 from flightvgm_sim.machine.state import Outcome, State
@@ -131,9 +132,11 @@ def _emit(state: State, issued: Issued, tokens: I64, values: I8, scale: F32) -> 
     if "to_a" not in issued.flags:
         numbers = fields["base"] + np.arange(len(tokens), dtype=np.int64)
         return _rows_write(state, fields["out"], packed.shape[1], numbers, packed)
-    view = state.a.view(fields["a"], ((len(packed), packed.shape[1]),), packed.shape[1], np.uint8)
+    steps, size = ((len(packed), packed.shape[1]),), packed.shape[1]
+    view = state.a.view(fields["a"], steps, size, np.uint8)
 
     def write() -> None:
+        state.a.mark(fields["a"], steps, size, Mark(Layout.BYTES))
         view[...] = packed
 
     return write
