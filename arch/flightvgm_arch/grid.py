@@ -79,7 +79,9 @@ class Grid:
         places = [order >> shift & 3 for shift in (0, 2, 4)]
         first, second = split & 3, split >> 2
         if sorted(places) != [0, 1, 2] or first + second > len(AXES):
-            raise ValueError(f"SITE order {order:#b} and split {split:#b} do not lay out t, h and w over three slots")
+            raise ValueError(
+                f"order {order:#b} and split {split:#b} must name each of the axes t, h and w once, in three slots"
+            )
         letters = "".join(AXES[place] for place in places)
         slots = (letters[:first], letters[first : first + second], letters[first + second :])
         return cls(" / ".join(slot or "-" for slot in slots), group, (chunk_rows, chunk_columns))

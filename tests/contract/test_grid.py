@@ -124,5 +124,5 @@ def test_a_malformed_grid_is_refused(arguments, sentence):
 
 @pytest.mark.parametrize(("order", "split"), [(0, 5), (0b111111, 5), (0b100100, 0b1010), (0b100100, 0b1111)])
 def test_site_fields_that_are_no_grid_are_refused(order, split):
-    with pytest.raises(ValueError, match="do not lay out t, h and w"):
+    with pytest.raises(ValueError, match="must name each of the axes t, h and w once"):
         Grid.from_fields(order=order, split=split, group=1, chunk_rows=1, chunk_columns=1)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from flightvgm_arch.errors import ErrorCode
 from flightvgm_arch.isa import ALIGNMENT
+from flightvgm_arch.memory import Window
 from flightvgm_arch.registers import WINDOWS
 from flightvgm_sim.golden.fp import I64, U8
 from flightvgm_sim.machine.errors import FaultError
@@ -18,12 +19,10 @@ from flightvgm_sim.machine.errors import FaultError
 _PAGE_SHIFT = 12
 
 
-@dataclass(slots=True)
-class Window:
-    """An open range of memory: its bytes, and for each page the time of the last write."""
+@dataclass(frozen=True)
+class Backing(Window):
+    """An open window: its bytes, and for each page the time of the last write."""
 
-    address: int
-    end: int
     data: U8
     stamps: I64
 
@@ -41,9 +40,9 @@ class Memory:
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self._windows: list[Window] = []
+        self._windows: list[Backing] = []
         self._starts: list[int] = []
-        self._last = Window(0, 0, np.zeros(0, np.uint8), np.zeros(0, np.int64))
+        self._last = Backing(0, 0, np.zeros(0, np.uint8), np.zeros(0, np.int64))
         self._clock = 0
 
     def open_window(self, address: int, size: int) -> None:
@@ -61,17 +60,17 @@ class Memory:
             text = f"the window of {size} bytes at {address:#x} must begin at a multiple of {ALIGNMENT} and lie in the"
             raise FaultError(ErrorCode.ADDRESS_WINDOW, f"{text} {self.size} bytes of the memory")
         position = bisect_right(self._starts, address)
-        before = self._windows[position - 1].end if position else 0
+        before = self._windows[position - 1].limit if position else 0
         after = self._starts[position] if position < len(self._starts) else self.size
         if before > address or after < address + size:
             text = f"the window of {size} bytes at {address:#x} overlaps an open one; open each range once"
             raise FaultError(ErrorCode.ADDRESS_WINDOW, text)
         pages = (size - 1 >> _PAGE_SHIFT) + 1
-        window = Window(address, address + size, np.zeros(size, np.uint8), np.zeros(pages, np.int64))
+        window = Backing(address, address + size, np.zeros(size, np.uint8), np.zeros(pages, np.int64))
         self._windows.insert(position, window)
         self._starts.insert(position, address)
 
-    def find(self, address: int, size: int) -> Window:
+    def find(self, address: int, size: int) -> Backing:
         """The window that holds ``size`` bytes at ``address``.
 
         Raises
@@ -80,10 +79,10 @@ class Memory:
             There is none.
         """
         window = self._last
-        if window.address <= address and address + size <= window.end:
+        if window.holds(address, size):
             return window
         position = bisect_right(self._starts, address) - 1
-        if position >= 0 and address + size <= self._windows[position].end:
+        if position >= 0 and self._windows[position].holds(address, size):
             self._last = self._windows[position]
             return self._last
         text = f"the {size} bytes at {address:#x} lie in no open window; open one over the whole buffer"
@@ -92,21 +91,21 @@ class Memory:
     def read(self, address: int, size: int) -> U8:
         """Copy of ``size`` bytes."""
         window = self.find(address, size)
-        low = address - window.address
+        low = address - window.base
         return window.data[low : low + size].copy()
 
     def write(self, address: int, data: NDArray[Any]) -> None:
         """Write an array's bytes in C order."""
         flat = np.ascontiguousarray(data).reshape(-1).view(np.uint8)
         window = self.find(address, flat.size)
-        low = address - window.address
+        low = address - window.base
         window.data[low : low + flat.size] = flat
         self._stamp(window, low, flat.size)
 
     def stamp(self, address: int, size: int) -> int:
         """A number that grows when a page of the range is written; what was made of the bytes holds while it stays."""
         window = self.find(address, size)
-        low = address - window.address
+        low = address - window.base
         pages = window.stamps[low >> _PAGE_SHIFT : (low + size - 1 >> _PAGE_SHIFT) + 1]
         return int(pages[0]) if len(pages) == 1 else int(pages.max())
 
@@ -129,7 +128,7 @@ class Memory:
         view[numbers - low] = rows
         start = base + low * pitch
         window = self.find(start, size)
-        self._stamp(window, start - window.address, (len(view) - 1) * pitch + size)
+        self._stamp(window, start - window.base, (len(view) - 1) * pitch + size)
 
     def check_rows(self, base: int, pitch: int, numbers: I64, size: int) -> None:
         """Refuse rows that lie in no window, before any of them is written."""
@@ -149,9 +148,9 @@ class Memory:
             window = self.find(start, span)
         except FaultError:
             return low, None
-        offset = start - window.address
+        offset = start - window.base
         return low, np.ndarray((high - low + 1, size), np.uint8, window.data, offset, (pitch, 1))
 
-    def _stamp(self, window: Window, low: int, size: int) -> None:
+    def _stamp(self, window: Backing, low: int, size: int) -> None:
         self._clock += 1
         window.stamps[low >> _PAGE_SHIFT : (low + size - 1 >> _PAGE_SHIFT) + 1] = self._clock

@@ -8,10 +8,11 @@ from functools import lru_cache
 
 import numpy as np
 
+from flightvgm_arch.errors import ErrorCode
 from flightvgm_arch.formats import THETA_BITS
 from flightvgm_arch.grid import AXES, Grid
 from flightvgm_sim.golden.fp import I64
-from flightvgm_sim.machine.errors import require
+from flightvgm_sim.machine.errors import FaultError, require
 
 
 @dataclass(frozen=True)
@@ -70,19 +71,15 @@ def site(fields: Mapping[str, int]) -> Site:
     Raises
     ------
     FaultError
-        The axes are no permutation, an extent is zero, or a threshold does not fit.
+        The fields describe no grid, an extent is zero, or a threshold does not fit.
     """
-    order = [fields["order"] >> 2 * place & 3 for place in range(3)]
-    require(sorted(order) == [0, 1, 2], f"order {fields['order']:#x} must name each of the axes t, h and w once")
-    group, row = fields["split"] & 3, fields["split"] >> 2
-    require(group + row <= len(order), f"split {fields['split']:#x} must name at most three axes in two slots")
+    try:
+        grid = Grid.from_fields(**{name: fields[name] for name in Grid().fields})
+    except ValueError as error:
+        raise FaultError(ErrorCode.FIELD_RANGE, str(error)) from None
     t, h, w = (fields[axis] for axis in AXES)
     require(t > 0 and h > 0 and w > 0, f"the extents {t} x {h} x {w} of the site must be positive")
     for name in ("theta_group", "theta_chunk"):
         text = f"{name} {fields[name]} must be below {1 << THETA_BITS}; it is 0.16 fixed point"
         require(fields[name] < 1 << THETA_BITS, text)
-    letters = "".join(AXES[axis] for axis in order)
-    slots = (letters[:group], letters[group : group + row], letters[group + row :])
-    chunk = (fields["chunk_rows"], fields["chunk_columns"])
-    grid = Grid("/".join(slot or "-" for slot in slots), fields["group"], chunk)
     return Site(grid, t, h, w, fields["theta_group"], fields["theta_chunk"], fields["macs"])

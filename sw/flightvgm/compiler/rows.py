@@ -11,7 +11,6 @@ from flightvgm.compiler.memory import Region
 from flightvgm.compiler.network import MODULATION_ROWS
 from flightvgm.compiler.regions import MAPS
 from flightvgm.compiler.target import GATE, SCALE, SHIFT, Pool, Target
-from flightvgm_arch.grid import AXES
 from flightvgm_arch.isa import COUNTERS, Address, Operand, Reg
 from flightvgm_arch.sites import SITES, macs_per_row
 
@@ -119,15 +118,11 @@ class SiteRows:
                 target.asm.add(Register.POINTER, Register.THRESHOLDS, offset)
                 target.asm.emit("GET", rd=register, source=Address(Register.POINTER))
             thetas.append(Reg(register) if compares[number] else 0)
-        letters = "".join(grid.axes)
         target.asm.emit(
             "SITE",
             slot=self.branch, t=network.t, h=network.h, w=network.w,
-            order=sum(AXES.index(letter) << 2 * place for place, letter in enumerate(letters)),
-            split=len(grid.axes[0]) | len(grid.axes[1]) << 2,
-            group=grid.group, chunk_rows=grid.chunk[0], chunk_columns=grid.chunk[1],
             theta_group=thetas[0], theta_chunk=thetas[1],
-            macs=macs_per_row(SITES[self.site], network.width, network.hidden),
+            macs=macs_per_row(SITES[self.site], network.width, network.hidden), operands=grid.fields,
         )  # fmt: skip
         target.open_static(Pool.SEGMENTS, len(target.segments[name].bands), 1)
 
