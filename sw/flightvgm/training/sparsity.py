@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from flightvgm.recipes import Recipe
 from flightvgm_arch.grid import Grid
 from flightvgm_arch.sites import SITE_NAMES
 
@@ -80,27 +81,67 @@ class Sites:
         return torch.gather(x, 1, rows[..., None].expand_as(x))
 
 
-def grids(group: int) -> dict[str, Grid]:
-    """Grid of each site during training: 2 x 2 chunks in groups of frames; self-attention over time by frame pairs."""
-    inside = Grid("t / h / w", group, (2, 2))
-    across = Grid("- / t / hw", 1, (2, 1))
-    return {name: across if name.startswith("temporal.attn") else inside for name in SITE_NAMES}
+Thresholds = dict[str, tuple[float, float]]
 
 
-def matches(group: int, t: int, h: int, w: int) -> dict[str, Match]:
+class Anywhere:
+    """Thresholds from loose to strict, so that the network bears any recipe.
+
+    Chunks are 2 x 2 in groups of frames; self-attention over time compares frames by pairs. Two batches in five are
+    dense.
+
+    Parameters
+    ----------
+    group : int
+        Frames that share a reference frame.
+    """
+
+    def __init__(self, group: int) -> None:
+        inside, across = Grid("t / h / w", group, (2, 2)), Grid("- / t / hw", 1, (2, 1))
+        self.grids = {name: across if name.startswith("temporal.attn") else inside for name in SITE_NAMES}
+
+    def draw(self, rng: np.random.Generator) -> Thresholds:
+        """Cosines ``(group, chunk)`` of one batch by site."""
+        sites = len(SITE_NAMES)
+        if rng.random() < 0.4:
+            return dict.fromkeys(SITE_NAMES, (OFF, OFF))
+        level = rng.uniform(0.6, 0.98)
+
+        def around(off: float) -> NDArray[np.float64]:
+            drawn = np.clip(level + rng.normal(0, 0.06, sites), 0.3, 0.995)
+            return np.where(rng.random(sites) < off, OFF, drawn)
+
+        return dict(zip(SITE_NAMES, zip(around(0.4).tolist(), around(0.1).tolist(), strict=True), strict=True))
+
+
+class Around:
+    """Thresholds near those of one recipe, with its grids; one batch in four is dense.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Sparsity recipe; its overrides by layer count as in layer 0, a step is drawn.
+    """
+
+    steps = 20
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
+        self.grids = {name: recipe.grid(name) for name in SITE_NAMES}
+
+    def draw(self, rng: np.random.Generator) -> Thresholds:
+        """Cosines ``(group, chunk)`` of one batch by site."""
+        if rng.random() < 0.25:
+            return dict.fromkeys(SITE_NAMES, (OFF, OFF))
+        step, shift = int(rng.integers(self.steps)), rng.normal(0, 0.03)
+
+        def near(theta: float | None) -> float:
+            return OFF if theta is None else float(np.clip(theta + shift + rng.normal(0, 0.02), 0.3, 0.995))
+
+        pairs = {name: self.recipe.cosines(name, step, 0) for name in SITE_NAMES}
+        return {name: (near(group), near(chunk)) for name, (group, chunk) in pairs.items()}
+
+
+def matches(grids: Mapping[str, Grid], t: int, h: int, w: int) -> dict[str, Match]:
     """Build the :class:`Match` of each site."""
-    return {name: Match(grid, t, h, w) for name, grid in grids(group).items()}
-
-
-def draw_thresholds(rng: np.random.Generator) -> dict[str, tuple[float, float]]:
-    """Cosine thresholds ``(group, chunk)`` of one batch by site; two batches in five are dense."""
-    sites = len(SITE_NAMES)
-    if rng.random() < 0.4:
-        return dict.fromkeys(SITE_NAMES, (OFF, OFF))
-    level = rng.uniform(0.6, 0.98)
-
-    def around(off: float) -> NDArray[np.float64]:
-        drawn = np.clip(level + rng.normal(0, 0.06, sites), 0.3, 0.995)
-        return np.where(rng.random(sites) < off, OFF, drawn)
-
-    return dict(zip(SITE_NAMES, zip(around(0.4).tolist(), around(0.1).tolist(), strict=True), strict=True))
+    return {name: Match(grid, t, h, w) for name, grid in grids.items()}

@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from flightvgm.recipes import load_recipe
 from flightvgm.training.batches import frame_code, make_batch
 from flightvgm.training.model import ModelShape, STDiT3
 from flightvgm.training.muon import Muon
-from flightvgm.training.sparsity import Sites, draw_thresholds, matches
+from flightvgm.training.sparsity import Anywhere, Around, Sites, matches
 from flightvgm.world.grammar import WORDS
 
 NULL_CAPTION = 0.1
@@ -75,6 +76,7 @@ class Training:
     recipe: Recipe
     seed: int
     rate_scale: float = 1.0
+    thresholds: Anywhere | Around | None = None
     history: list[dict[str, float]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -83,7 +85,8 @@ class Training:
         shape = self.recipe.shape
         side = shape.size // shape.patch
         self.model = STDiT3(shape)
-        self.match = matches(self.recipe.group, shape.frames, side, side)
+        self.drawn = self.thresholds or Anywhere(self.recipe.group)
+        self.match = matches(self.drawn.grids, shape.frames, side, side)
         self.code = frame_code(shape.frames)
         named = list(self.model.named_parameters())
         matrices = [p for name, p in named if "_blocks." in name and p.ndim == 2 and "table" not in name]
@@ -111,7 +114,7 @@ class Training:
         level = t[:, None, None, None, None]
         noisy = (1 - level) * video + level * torch.randn_like(video)
         known = self.code[None, :, :, None, None].expand(batch, -1, -1, *video.shape[3:])
-        sites = Sites(self.match, draw_thresholds(self.rng))
+        sites = Sites(self.match, self.drawn.draw(self.rng))
         drop = torch.rand(batch) < NULL_CAPTION
         with torch.autocast("cpu", torch.bfloat16):
             clean = self.model(torch.cat([noisy, known], dim=1), t * 1000, tokens, drop, sites)
@@ -144,14 +147,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--name", choices=RECIPES, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--start", type=Path, help="a .pt file whose weights are the start")
+    parser.add_argument("--start", type=Path, help="a .pt file whose averaged weights are the start")
+    parser.add_argument("--around", help="a sparsity recipe; thresholds are drawn near its own")
+    parser.add_argument("--steps", type=int, help="length of the schedule [the training recipe's]")
     parser.add_argument("--rate-scale", type=float, default=1.0)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    training = Training(RECIPES[args.name], args.seed, args.rate_scale)
+    recipe = RECIPES[args.name]
+    if args.steps:
+        recipe = replace(recipe, steps=args.steps)
+    around = Around(load_recipe(args.around)) if args.around else None
+    training = Training(recipe, args.seed, args.rate_scale, around)
     if args.start:
-        training.restart(torch.load(args.start, weights_only=True)["model"])
+        training.restart(torch.load(args.start, weights_only=True)["average"])
     recent, began = [], time.monotonic()
     for number in range(training.recipe.steps):
         recent.append(training.step(number))

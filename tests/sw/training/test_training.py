@@ -48,10 +48,10 @@ def test_muon_orthogonalises():
 
 
 def test_thresholds_vary_and_some_batches_are_dense():
-    from flightvgm.training.sparsity import OFF, draw_thresholds
+    from flightvgm.training.sparsity import OFF, Anywhere
 
     rng = np.random.default_rng(0)
-    drawn = [draw_thresholds(rng) for _ in range(200)]
+    drawn = [Anywhere(3).draw(rng) for _ in range(200)]
     dense = [all(pair == (OFF, OFF) for pair in batch.values()) for batch in drawn]
     assert 0.25 < np.mean(dense) < 0.55
     cosines = [value for batch in drawn for pair in batch.values() for value in pair if value != OFF]
@@ -70,3 +70,16 @@ def test_a_batch_holds_no_held_out_caption():
     assert -1.0 <= float(videos.min()) < float(videos.max()) <= 1.0
     captions = [" ".join(WORDS[word] for word in row if word) for row in tokens.tolist()]
     assert not any(held_out(caption) for caption in captions)
+
+
+def test_thresholds_stay_near_a_recipe():
+    from flightvgm.recipes import load_recipe
+    from flightvgm.training.sparsity import OFF, Around
+
+    around, rng = Around(load_recipe("paper")), np.random.default_rng(0)
+    drawn = [around.draw(rng)["temporal.attn.proj"] for _ in range(200)]
+    assert around.grids["temporal.attn.proj"].slots == "- / t / hw"
+    assert {group for group, _ in drawn} == {OFF}
+    sparse = [chunk for _, chunk in drawn if chunk != OFF]
+    assert 120 < len(sparse) < 180
+    assert np.mean(sparse) == pytest.approx(0.9, abs=0.02)
