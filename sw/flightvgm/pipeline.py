@@ -157,7 +157,7 @@ class Pipeline:
         Raises
         ------
         ValueError
-            An argument is out of range, or the prompt has an unknown word.
+            An argument is out of range, the recipe names steps that are not taken, or the prompt has an unknown word.
         """
         settings = self.checkpoint.config
         steps = settings.steps if num_inference_steps is None else num_inference_steps
@@ -170,6 +170,7 @@ class Pipeline:
         if seed is not None and seed < 0:
             raise PipelineError(f"the seed {seed} must be at least 0")
         seed = (0 if seed is None else seed) if generator is None else None
+        self.recipe.check(steps, len(settings.shape.blocks))
         rng = np.random.default_rng(seed) if generator is None else generator
         host = Host(self.checkpoint, frames)
         noise = rng.standard_normal(host.video_shape)

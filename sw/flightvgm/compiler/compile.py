@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from flightvgm.compiler.assembler import Assembler
 from flightvgm.compiler.errors import CompileError
 from flightvgm.compiler.memory import MemoryMap
-from flightvgm.compiler.network import BRANCHES, Network
+from flightvgm.compiler.network import BRANCHES, EXTENT_MOST, Network
 from flightvgm.compiler.program import ENTRIES, Program
 from flightvgm.compiler.prompt import prompt
 from flightvgm.compiler.regions import Image, block_weights, branch_regions, rope_pairs
@@ -20,9 +20,11 @@ from flightvgm.compiler.segments import Segments
 from flightvgm.compiler.target import Parameters, Target
 from flightvgm.recipes import Recipe
 from flightvgm_arch.config import Config
+from flightvgm_arch.isa import BY_NAME, EncodingError
 from flightvgm_arch.sites import SITE_NAMES
 from flightvgm_sim.reference.shape import ModelShape
 
+ROW_BYTES_MOST = (1 << next(field.bits for field in BY_NAME["LOADA"].fields if field.name == "row_bytes")) - 1
 EMITTERS = dict(zip(ENTRIES, (prompt, forward), strict=True))
 
 
@@ -64,6 +66,8 @@ def compile_model(
     CompileError
         A tensor is missing, misshaped or not finite, a size is out of range, or the machine's buffers or memory are too
         small.
+    RecipeError
+        The recipe overrides blocks or steps that are not there.
     """
     network = Network(
         width=shape.hidden_size, hidden=shape.mlp_hidden, heads=shape.num_heads, depth=shape.depth,
@@ -78,13 +82,22 @@ def compile_model(
             f"norms, modulation and RoPE table need {parameters.size} bytes, but the parameter buffer of "
             f"'{config.name}' has {config.parameter_bytes}; choose a machine with a larger one or a smaller model"
         )
+    if parameters.rope_bytes > ROW_BYTES_MOST:
+        raise CompileError(
+            f"the RoPE table of {network.t} frames has {parameters.rope_bytes} bytes, but a load takes "
+            f"{ROW_BYTES_MOST} at once; compile a video of at most {ROW_BYTES_MOST // (4 * network.head_dim)} frames"
+        )
+    segments = {name: Segments.of(recipe.grid(name), network.t, network.h, network.w) for name in SITE_NAMES}
+    rows = max(item.rows for item in segments.values())
+    if rows > EXTENT_MOST:
+        raise CompileError(
+            f"the segments of a site take {rows} rows, but instructions count {EXTENT_MOST}; compile a smaller video"
+        )
     memory = MemoryMap(config.memory_bytes)
     image = Image(memory)
     image.constant("thresholds", recipe.table(steps, network.layers).tobytes())
     rope = image.constant("rope", rope_pairs(weights["rope.freqs"], network.t).tobytes())
     blocks = [block_weights(image, weights, config, network, layer) for layer in range(network.layers)]
-    segments = {name: Segments.of(recipe.grid(name), network.t, network.h, network.w) for name in SITE_NAMES}
-    rows = max(item.rows for item in segments.values())
 
     def emit(scratch: MemoryMap) -> dict[str, bytes]:
         branches = [branch_regions(scratch, network, branch, rows) for branch in range(BRANCHES)]
@@ -92,7 +105,10 @@ def compile_model(
         for entry, emitter in EMITTERS.items():
             target = Target(config, network, recipe, blocks, branches, rope, segments, Assembler())
             emitter(target)
-            codes[entry] = target.asm.encode()
+            try:
+                codes[entry] = target.asm.encode()
+            except EncodingError as error:
+                raise CompileError(f"a size exceeds its field: {error}; compile a smaller video or model") from error
         return codes
 
     # The image comes first in memory, and addresses behind it depend on the code's size, but that on no address.

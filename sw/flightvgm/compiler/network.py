@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from flightvgm.compiler.errors import CompileError
 from flightvgm_arch.formats import FP16_K_MOST, INT8_K_MOST, ROW_CHANNELS_MOST, fp16_pitch, record_pitch, round_up
-from flightvgm_arch.isa import ALIGNMENT
+from flightvgm_arch.isa import ALIGNMENT, EXTENT_BITS
 from flightvgm_arch.memory import LEDGER_LAYERS
 from flightvgm_arch.sites import KINDS
 
 BRANCHES = 2
 MODULATION_ROWS = 6  # Shift, scale and gate of attention, then of the MLP.
-SITE_EXTENT_MOST, HEAD_MOST = (1 << 13) - 1, 127
+SITE_EXTENT_MOST, HEAD_MOST, HEAD_DIM_MOST, EXTENT_MOST = (1 << 13) - 1, 127, 510, (1 << EXTENT_BITS) - 1
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,10 @@ class Network:
         for name, keys in (("tokens of a frame", self.plane), ("frames", self.t)):
             if keys > FP16_K_MOST:
                 raise CompileError(f"attention has {keys} {name} as keys; compile a video with at most {FP16_K_MOST}")
+        if self.tokens > EXTENT_MOST:
+            raise CompileError(f"the video has {self.tokens} tokens; compile one with at most {EXTENT_MOST}")
+        if self.width // self.heads > HEAD_DIM_MOST:
+            raise CompileError(f"width {self.width} gives heads of more than {HEAD_DIM_MOST} channels; use more heads")
         if self.width % self.heads or self.head_dim % 2:
             raise CompileError(f"width {self.width} must be {self.heads} heads times an even number of channels")
 

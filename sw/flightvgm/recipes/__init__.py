@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from flightvgm.recipes.recipe import Recipe, RecipeError, load_recipe, shipped
+from flightvgm.recipes.recipe import DEFAULT_RECIPE, Recipe, RecipeError, load_recipe, shipped
 
-__all__ = ["Recipe", "RecipeError", "load_recipe", "shipped"]
+__all__ = ["DEFAULT_RECIPE", "Recipe", "RecipeError", "load_recipe", "shipped"]

@@ -9,8 +9,8 @@ A file names sites, ``spatial.attn.qkv``, or a site of both kinds of block, ``ml
     theta_chunk = { start = 0.9, step = 0.002 }       # cosine; a number, or a line in the step that ends at 1
     theta_group = 0.95                                # wanted where group is above 1
     [[sites."cross_attn.proj".where]]                 # overrides; the last one that applies counts
-    layers = [0, 3]                                   # first and last block in order of execution
-    steps = [20, 29]                                  # first and last step
+    layers = [0, 3]                                   # first and last block in order of execution, which must exist
+    steps = [20, 29]                                  # first and last step, which must exist
     theta_chunk = 0.99
 
 Sites that are not named are dense.
@@ -32,6 +32,7 @@ from flightvgm_arch.grid import Grid
 from flightvgm_arch.sites import KINDS, SITE_NAMES, SITES
 
 FOLDER = Path(__file__).parent
+DEFAULT_RECIPE = "paper"
 DENSE = Grid("t / h / w", 1, (1, 1))
 THETAS = ("theta_group", "theta_chunk")
 
@@ -133,8 +134,32 @@ class Recipe:
         pairs = [self.cosines(f"{kind}.{site}", step, layer) for site in SITES]
         return np.array([[0 if theta is None else theta_squared(theta) for theta in pair] for pair in pairs], np.uint32)
 
+    def check(self, steps: int, layers: int) -> None:
+        """Refuse overrides of blocks or steps that are not there.
+
+        Raises
+        ------
+        RecipeError
+            A range ends beyond the model's blocks or the denoising steps.
+        """
+        for site, rule in self.sites.items():
+            for override in rule.overrides:
+                for name, span, count in (("layers", override.layers, layers), ("steps", override.steps, steps)):
+                    if span is not None and span[1] >= count:
+                        raise RecipeError(
+                            f"an override of site '{site}' of recipe '{self.name}' is for {name} {span[0]} to "
+                            f"{span[1]}, but there are {count}; end it at {count - 1} or leave {name} out"
+                        )
+
     def table(self, steps: int, layers: int) -> NDArray[np.uint32]:
-        """Squared thresholds ``[steps, layers, sites, 2]``, as the program reads them."""
+        """Squared thresholds ``[steps, layers, sites, 2]``, as the program reads them.
+
+        Raises
+        ------
+        RecipeError
+            The recipe overrides blocks or steps that are not there.
+        """
+        self.check(steps, layers)
         return np.array([[self.thresholds(step, layer) for layer in range(layers)] for step in range(steps)], np.uint32)
 
 
@@ -143,8 +168,10 @@ def shipped() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in FOLDER.glob("*.toml")))
 
 
-def load_recipe(name: str | Path) -> Recipe:
-    """Read a shipped recipe by name, or a TOML file.
+def load_recipe(name: str | Path = DEFAULT_RECIPE) -> Recipe:
+    """Read a shipped recipe by name, or a TOML file; without either, the authors' table.
+
+    A checkpoint names a recipe of its own, which :class:`flightvgm.pipeline.Pipeline` loads instead.
 
     Raises
     ------

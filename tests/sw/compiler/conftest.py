@@ -48,8 +48,8 @@ class Case:
         self.texts = [rng.standard_normal((count, width)).astype(np.float16) for count in valid]
         self.tables = 0.3 * rng.standard_normal((2 * depth, 6, width))
 
-    def compile(self, config, recipe, steps=2):
-        t, h, w = self.grid
+    def compile(self, config, recipe, steps=2, grid=None):
+        t, h, w = grid or self.grid
         return compile_model(
             self.weights, self.shape, frames=t, height_tokens=h, width_tokens=w, text_tokens=self.text, config=config,
             recipe=recipe, steps=steps,

@@ -5,10 +5,14 @@ import numpy as np
 import pytest
 
 from flightvgm.compiler import CompileError, Program, ProgramError, compile_model
+from flightvgm.compiler.assembler import Assembler
+from flightvgm.compiler.network import Network
 from flightvgm.models.safetensors import load_safetensors, save_safetensors
-from flightvgm.recipes import load_recipe
-from flightvgm_arch.isa import BY_NAME, encode, instructions
+from flightvgm.recipes import RecipeError, load_recipe
+from flightvgm.recipes.recipe import parse_recipe
+from flightvgm_arch.isa import BY_NAME, EncodingError, encode, instructions
 from flightvgm_arch.presets import PRESETS
+from flightvgm_arch.sites import SITES
 
 RECIPE = load_recipe("paper")
 
@@ -137,11 +141,47 @@ def test_rows_and_values_are_inverse(make_case):
     ({"config": replace(PRESETS["TINY"], memory_bytes=1 << 20), "frames": 100}, "bytes of memory"),
     ({"config": replace(PRESETS["SMALL"], parameter_bytes=4096), "frames": 128}, "parameter buffer"),
     ({"config": PRESETS["TINY"], "frames": 129}, "129 keys"),
+    ({"config": replace(PRESETS["V80"], parameter_bytes=1 << 20), "frames": 2048}, "131071 at once.*2047 frames"),
 ])  # fmt: skip
 def test_impossible_sizes_are_refused(case, change, words):
     sizes = {"frames": 2, "height_tokens": 3, "width_tokens": 3, "text_tokens": 4, "steps": 1}
     with pytest.raises(CompileError, match=words):
         compile_model(case.weights, case.shape, **({"config": PRESETS["SMALL"], "recipe": RECIPE} | sizes | change))
+
+
+@pytest.mark.parametrize(("change", "words"), [
+    ({"t": 4096, "h": 64, "w": 64}, "the video has 16777216 tokens"),
+    ({"width": 1024, "heads": 2}, "heads of more than 510 channels"),
+    ({"depth": 65}, "depth is 65; it must be 1 to 64"),
+])  # fmt: skip
+def test_sizes_beyond_the_instructions_are_refused(change, words):
+    sizes = {"width": 64, "hidden": 128, "heads": 2, "depth": 1, "t": 1, "h": 1, "w": 1, "text": 1}
+    with pytest.raises(CompileError, match=words):
+        Network(**(sizes | change))
+
+
+def test_segments_beyond_the_instructions_are_refused(make_case):
+    """The bands of 4,095 frames in chunks of 15 do not cut evenly: the gaps between segments make too many rows."""
+    site = {"grid": "- / t / hw", "chunk": [15, 1], "theta_chunk": 0.9}
+    recipe = parse_recipe("gaps", {"sites": dict.fromkeys(SITES, site)})
+    with pytest.raises(CompileError, match="take 16953300 rows, but instructions count 16777215"):
+        make_case(width=16, heads=8, grid=(1, 1, 1)).compile(PRESETS["V80"], recipe, grid=(4095, 4095, 1))
+
+
+def test_a_field_that_overflows_has_a_remedy(case, monkeypatch):
+    def overflow(assembler):
+        raise EncodingError("MM.k: 70000 must be 0 to 65535")
+
+    monkeypatch.setattr(Assembler, "encode", overflow)
+    with pytest.raises(CompileError, match="MM.k: 70000 .*; compile a smaller video or model"):
+        case.compile(PRESETS["TINY"], RECIPE)
+
+
+def test_a_recipe_for_blocks_that_are_not_there_is_refused(case):
+    where = [{"layers": [0, 2], "theta_chunk": 0.5}]
+    recipe = parse_recipe("late", {"sites": {"mlp": {"chunk": [2, 2], "theta_chunk": 0.9, "where": where}}})
+    with pytest.raises(RecipeError, match="layers 0 to 2, but there are 2"):
+        case.compile(PRESETS["TINY"], recipe)
 
 
 def test_weights_are_checked_at_the_door(case):

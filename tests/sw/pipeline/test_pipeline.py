@@ -5,7 +5,7 @@ import pytest
 
 import flightvgm
 from flightvgm.pipeline import Pipeline, PipelineError
-from flightvgm.recipes.recipe import Recipe, SiteRecipe, Theta
+from flightvgm.recipes.recipe import Override, Recipe, RecipeError, SiteRecipe, Theta
 from flightvgm_arch.grid import Grid
 from flightvgm_arch.sites import SITE_NAMES
 from flightvgm_sim.reference.metrics import psnr
@@ -99,6 +99,13 @@ def test_other_frames_and_steps(tiny_checkpoint):
 def test_impossible_arguments_are_refused(tiny_checkpoint, arguments, words):
     with pytest.raises(PipelineError, match=words):
         pipeline(tiny_checkpoint, backend="reference")(PROMPT, **arguments)
+
+
+@pytest.mark.parametrize("backend", ["golden", "reference"])
+def test_a_recipe_for_steps_that_are_not_taken_is_refused(tiny_checkpoint, backend):
+    late = Recipe("late", {"spatial.mlp": SiteRecipe(overrides=(Override({}, steps=(20, 29)),))})
+    with pytest.raises(RecipeError, match=r"steps 20 to 29, but there are 2"):
+        pipeline(tiny_checkpoint, late, backend)(PROMPT, num_inference_steps=2)
 
 
 def test_unknown_names_are_refused(tiny_checkpoint):

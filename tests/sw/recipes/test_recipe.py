@@ -58,6 +58,21 @@ def test_overrides_apply_to_their_layers_and_steps():
     assert found[1] == pytest.approx([0.7] * 4)
 
 
+@pytest.mark.parametrize(("where", "words"), [
+    ({"layers": [1, 4]}, "'spatial.mlp'.*layers 1 to 4, but there are 4; end it at 3"),
+    ({"steps": [9, 9]}, "'spatial.mlp'.*steps 9 to 9, but there are 9; end it at 8"),
+])  # fmt: skip
+def test_overrides_of_what_is_not_there_are_refused(where, words):
+    mine = recipe(chunk=[2, 2], theta_chunk=0.9, where=[{"layers": [0, 3], "steps": [0, 8]}, where])
+    mine.check(10, 5)
+    with pytest.raises(RecipeError, match=words):
+        mine.table(9, 4)
+
+
+def test_the_default_is_the_authors_table():
+    assert load_recipe() == load_recipe("paper")
+
+
 def test_groups_have_a_threshold_of_their_own():
     mine = recipe(group=3, theta_group=0.95)
     assert mine.cosines("spatial.mlp", 0, 0) == (0.95, None)
