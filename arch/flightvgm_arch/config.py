@@ -126,6 +126,11 @@ class Config:
         return 2 * self.dsps
 
     @property
+    def keys_at_once(self) -> int:
+        """Keys of V that the array takes in a cycle: its inner extent in FP16."""
+        return 2 * self.depth
+
+    @property
     def drain_lanes(self) -> int:
         """Results that leave the array of a core in a cycle."""
         return self.rows * self.segments

@@ -37,6 +37,32 @@ def record_pitch(k: int) -> int:
     return round_up(k + METADATA_BYTES, ALIGNMENT)
 
 
+def bank_line(banks: int) -> int:
+    """Bytes of 32 in each of ``banks``: what addresses of operands and steps between problems are multiples of."""
+    return ALIGNMENT * banks
+
+
+def operand_bytes(rows: int, pitch: int, unit: int, banks: int) -> int:
+    """Bytes of a banked buffer that a problem's ``rows`` take, which the array reads ``unit`` at a time.
+
+    Parameters
+    ----------
+    rows, pitch : int
+        Rows and bytes between them.
+    unit : int
+        The banks, as row number i lies in bank ``i mod banks``; for V, whose channels are banked, the keys that the
+        array takes at a time.
+    banks : int
+        Rows of the array for A, columns for B.
+    """
+    return round_up(round_up(rows, unit) * pitch, bank_line(banks))
+
+
+def transposed_pitch(channels: int, banks: int) -> int:
+    """Least bytes between keys of V with ``channels`` FP16 channels, which go round the banks."""
+    return fp16_pitch(round_up(channels, banks))
+
+
 def tile_bytes(columns: int, k: int) -> int:
     """Bytes of a weight tile of ``columns`` channels of ``k`` values."""
     return round_up(columns * (round_up(k, TILE_VALUES) + COLUMN_BYTES), ALIGNMENT)

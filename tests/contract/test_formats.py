@@ -6,11 +6,14 @@ from flightvgm_arch.formats import (
     COLUMN_BYTES,
     METADATA_BYTES,
     TILE_VALUES,
+    bank_line,
     fp16_pitch,
+    operand_bytes,
     record_pitch,
     round_up,
     theta_squared,
     tile_bytes,
+    transposed_pitch,
 )
 from flightvgm_arch.isa import ALIGNMENT
 from flightvgm_arch.sites import KINDS, SITE_NAMES, SITES, macs_per_row
@@ -36,6 +39,20 @@ def test_rows_records_and_tiles_hold_their_content(k, columns):
 
 def test_known_layouts():
     assert (fp16_pitch(1152), record_pitch(1152), tile_bytes(24, 1152)) == (2304, 1184, 28032)
+
+
+@given(st.integers(1, 500), st.integers(1, 9), st.integers(1, 64))
+def test_rows_fit_their_banks(rows, words, banks):
+    pitch, size = 32 * words, operand_bytes(rows, 32 * words, banks, banks)
+    assert size % bank_line(banks) == 0
+    assert -(-rows // banks) * pitch == size // banks
+
+
+@given(st.integers(1, 500), st.integers(1, 200), st.sampled_from([2, 4, 8, 16]), st.integers(1, 64))
+def test_transposed_values_fit_their_banks(keys, channels, at_once, banks):
+    size = operand_bytes(keys, transposed_pitch(channels, banks), at_once, banks)
+    assert size % bank_line(banks) == 0
+    assert -(-channels // banks) * 2 * round_up(keys, at_once) <= size // banks
 
 
 @given(st.floats(0.0, 1.0))

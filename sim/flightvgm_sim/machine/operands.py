@@ -7,8 +7,10 @@ from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
+from flightvgm_arch.errors import ErrorCode
+from flightvgm_arch.formats import bank_line, operand_bytes
 from flightvgm_arch.isa import ALIGNMENT
 from flightvgm_sim.golden.fp import I64
 from flightvgm_sim.machine.buffers import Buffer, Steps, offsets
@@ -49,16 +51,67 @@ class Mark(NamedTuple):
 
 
 class OperandBuffer(Buffer):
-    """Buffer A or B, which knows of each line of 32 bytes what it holds and which part of a row it is."""
+    """Buffer A or B, which knows of each line of 32 bytes what it holds and which part of a row it is.
 
-    def __init__(self, name: str, size: int) -> None:
+    The loops over its rows are those over problems and, innermost, that over the rows of a problem.
+
+    Parameters
+    ----------
+    name : str
+        Its letter, for error messages.
+    size : int
+        Bytes.
+    banks : int
+        Rows of the array for A, columns for B.
+    keys_at_once : int
+        What the keys of transposed rows are rounded to.
+    """
+
+    def __init__(self, name: str, size: int, *, banks: int, keys_at_once: int) -> None:
         super().__init__(name, size)
         self._marks = np.zeros(size // ALIGNMENT, _LINE)
+        self._banks, self._keys_at_once = banks, keys_at_once
+
+    def extent(self, steps: Steps, layout: Layout) -> int:
+        """Bytes that a problem takes."""
+        count, pitch = steps[-1]
+        unit = self._keys_at_once if layout is Layout.TRANSPOSED else self._banks
+        return operand_bytes(count, pitch, unit, self._banks)
+
+    def check(self, address: int, steps: Steps, size: int) -> None:
+        """Refuse problems of ``size`` bytes that do not begin on bank 0 or do not fit.
+
+        Raises
+        ------
+        FaultError
+            An address or a step is misaligned, or the last problem ends beyond the buffer.
+        """
+        line = bank_line(self._banks)
+        for number in (address, *(step for _, step in steps)):
+            text = f"the address or step {number:#x} in buffer {self.name} must be a multiple of {line}"
+            require(number % line == 0, f"{text}, to begin on bank 0 of {self._banks}", ErrorCode.MISALIGNED)
+        end, most = address + sum((count - 1) * step for count, step in steps) + size, self.data.size // line * line
+        text = f"the access ends at byte {end} of buffer {self.name}, which has {most} for whole rows of banks"
+        require(end <= most, f"{text}; use smaller tiles", ErrorCode.BUFFER_OVERRUN)
+
+    def rows(
+        self, address: int, steps: Steps, values: int, dtype: DTypeLike, layout: Layout = Layout.ROWS
+    ) -> NDArray[Any]:
+        """View of banked rows, as :meth:`view` gives it; see :meth:`check`."""
+        self.check(address, steps[:-1], self.extent(steps, layout))
+        return self.view(address, steps, values, dtype)
 
     def mark(self, address: int, steps: Steps, size: int, mark: Mark) -> None:
-        """Record how rows of ``size`` bytes were prepared."""
+        """Record how rows of ``size`` bytes were prepared; what lay in the rest of their extent is gone."""
+        whole = self.extent(steps, mark.layout)
+        self._marks[self._lines(address, steps[:-1], whole)] = np.zeros((), _LINE)
         lines = self._lines(address, steps, size)
         self._marks[lines] = _entries(lines, mark)
+
+    def mark_weights(self, address: int, size: int) -> None:
+        """Record that weight tiles lie in ``size`` bytes."""
+        lines = self._lines(address, (), size)
+        self._marks[lines] = _entries(lines, Mark(Layout.WEIGHTS))
 
     def demand(self, address: int, steps: Steps, size: int, mark: Mark, what: str) -> None:
         """Refuse rows that were not prepared as wanted; ``what`` names the operand."""
@@ -79,8 +132,6 @@ class OperandBuffer(Buffer):
 def _entries(lines: I64, mark: Mark) -> NDArray[Any]:
     entries = np.zeros(lines.shape, _LINE)
     entries["layout"], entries["heads"], entries["head_dim"], entries["keys"] = mark
-    if mark.layout is Layout.WEIGHTS:
-        return entries
     entries["place"] = np.arange(lines.shape[1])
     if mark.keys:
         entries["key"] = (np.arange(len(lines)) % mark.keys)[:, None]

@@ -13,7 +13,7 @@ from flightvgm.compiler.geometry import Geometry, Rows, Source, Unit
 from flightvgm.compiler.linear import PAIR
 from flightvgm.compiler.target import Pool, Target
 from flightvgm.compiler.tiling import AttentionTiling
-from flightvgm_arch.formats import fp16_pitch, round_up
+from flightvgm_arch.formats import fp16_pitch, round_up, transposed_pitch
 from flightvgm_arch.isa import ALIGNMENT, Operand, Reg
 
 
@@ -98,9 +98,9 @@ class AttentionStage:
 
     def _load_keys(self, target: Target, heads: _Pass, rows: Rows, to: int, free: Semaphore | None = None) -> None:
         half = heads.tiling.keys_slot // 2
-        heads.load(self.geometry.k(target), rows, "B", to, self.geometry.transform, norm=1,
+        heads.load(self.geometry.k(target), rows, "k", to, transform=self.geometry.transform,
                    waits=[(free, heads.tiling.keys_credits)] if free is not None else [])  # fmt: skip
-        heads.load(self.geometry.v(target), rows, "B", to + half, "none", transposed=True)
+        heads.load(self.geometry.v(target), rows, "v", to + half)
 
     def _attend(
         self, target: Target, heads: _Pass, rows: Rows, slots: tuple[int, int, int], *, ends_unit: bool, ends_keys: bool
@@ -109,16 +109,17 @@ class AttentionStage:
         queries, keys, out = slots
         problem = self.geometry.problem(target, rows)
         heads.load(
-            self.geometry.q(target), rows, "A", queries, self.geometry.transform, norm=0,
+            self.geometry.q(target), rows, "q", queries, transform=self.geometry.transform,
             waits=[(Semaphore.IN_FREE, 1)],
             signals=[(Semaphore.IN_FULL, 1), *([(Semaphore.UNIT, 1)] if ends_unit else [])],
         )  # fmt: skip
-        step = problem.step_rows * heads.pitch
+        tiling = heads.tiling
         target.asm.emit(
             "ATTN", ["transposed"] if self.geometry.transposed else [],
-            q=queries, k=keys, v=keys + heads.tiling.keys_slot // 2, out=out, q_pitch=heads.pitch, k_pitch=heads.pitch,
-            v_pitch=heads.pitch, out_pitch=heads.pitch, rows=problem.rows, keys=problem.keys, heads=heads.count,
-            head_dim=target.network.head_dim, batch=problem.batch, dq=step, dk=step, dv=step, dout=step,
+            q=queries, k=keys, v=keys + tiling.keys_slot // 2, out=out, q_pitch=heads.pitch, k_pitch=heads.pitch,
+            v_pitch=heads.value_pitch, out_pitch=heads.pitch, rows=problem.rows, keys=problem.keys, heads=heads.count,
+            head_dim=target.network.head_dim, batch=problem.batch, dq=tiling.query_step, dk=tiling.key_step,
+            dv=tiling.value_step, dout=tiling.result_step,
             waits=[(Semaphore.IN_FULL, 1), (Semaphore.OUT_FREE, 1)],
             signals=[(Semaphore.IN_FREE, 1), (Semaphore.OUT_FULL, 1)],
         )  # fmt: skip
@@ -126,7 +127,8 @@ class AttentionStage:
         keys_signal = [(Semaphore.KEYS_FREE, heads.tiling.keys_credits)] if ends_keys else []
         target.asm.emit(
             "STORE",
-            result=out, result_pitch=heads.pitch, to=at(attended, heads.offset), pitch=target.network.row_pitch,
+            result=out, result_pitch=heads.pitch, result_outer=tiling.result_step,
+            to=at(attended, heads.offset), pitch=target.network.row_pitch,
             row_bytes=heads.row_bytes, operands=rows.operands(), waits=[(Semaphore.OUT_FULL, 1)],
             signals=[(Semaphore.OUT_FREE, 1), *keys_signal],
         )  # fmt: skip
@@ -156,32 +158,37 @@ class _Pass:
         """Bytes between rows on chip."""
         return fp16_pitch(self.count * self.target.network.head_dim)
 
+    @property
+    def value_pitch(self) -> int:
+        """Bytes between rows of V on chip."""
+        return transposed_pitch(self.count * self.target.network.head_dim, self.target.config.columns)
+
     def load(
         self,
         source: Source,
         rows: Rows,
-        buffer: str,
+        operand: str,
         to: int,
-        transform: str,
         *,
-        norm: int = 0,
-        transposed: bool = False,
+        transform: str = "none",
         waits: list[tuple[int, int]] | None = None,
         signals: list[tuple[int, int]] | None = None,
     ) -> None:
-        """Load these heads of some rows; ``norm`` is the number of the norm, if there is a transform."""
-        parameters, network = self.target.parameters, self.target.network
+        """Load these heads of some rows as operand ``q``, ``k`` or ``v``."""
+        parameters, network, tiling = self.target.parameters, self.target.network, self.tiling
+        step = {"q": tiling.query_step, "k": tiling.key_step, "v": tiling.value_step}[operand]
         operands: dict[str, Operand | str] = {**rows.operands()}
         if source.map is not None:
             operands["map"] = at(source.map)
         if transform != "none":
-            operands["norm"] = parameters.norm(norm)
+            operands["norm"] = parameters.norm("qk".index(operand))
         if transform == "rms_rope":
             operands |= {"rope": parameters.rope, "position": "inner"}
         self.target.asm.emit(
-            "LOADA", [*(["mapped"] if source.map else []), *(["transposed"] if transposed else [])],
+            "LOADA", [*(["mapped"] if source.map else []), *(["transposed"] if operand == "v" else [])],
             waits=waits or [], signals=signals or [],
             source=at(source.region, source.offset + self.offset), pitch=source.pitch,
-            row_bytes=self.row_bytes, target=buffer, to=to, to_pitch=self.pitch, transform=transform, heads=self.count,
-            head_dim=network.head_dim, operands=operands,
+            row_bytes=self.row_bytes, target="A" if operand == "q" else "B", to=to,
+            to_pitch=self.value_pitch if operand == "v" else self.pitch, to_outer=step, transform=transform,
+            heads=self.count, head_dim=network.head_dim, operands=operands,
         )  # fmt: skip

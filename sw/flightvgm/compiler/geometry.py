@@ -50,12 +50,11 @@ class Source:
 
 @dataclass(frozen=True)
 class Problem:
-    """Extents of an ATTN: queries, keys, problems, and rows between two problems."""
+    """Extents of an ATTN: queries, keys and problems."""
 
     rows: Operand
     keys: Operand
     batch: Operand = 1
-    step_rows: int = 0
 
 
 @dataclass(frozen=True)
@@ -201,7 +200,7 @@ class Temporal(Geometry):
     def problem(self, target: Target, rows: Rows) -> Problem:
         """A problem for each position."""
         frames = target.network.t
-        return Problem(frames, frames, rows.outer, frames)
+        return Problem(frames, frames, rows.outer)
 
 
 @dataclass(frozen=True)

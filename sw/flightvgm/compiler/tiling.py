@@ -10,7 +10,7 @@ from flightvgm.compiler.assembler import SLOTS
 from flightvgm.compiler.errors import CompileError
 from flightvgm.compiler.network import Network
 from flightvgm_arch.config import Config
-from flightvgm_arch.formats import fp16_pitch, record_pitch, tile_bytes
+from flightvgm_arch.formats import bank_line, fp16_pitch, operand_bytes, record_pitch, tile_bytes, transposed_pitch
 from flightvgm_arch.isa import ALIGNMENT
 
 UNIT_MOST, RING_MOST = (1 << 12) - 1, (1 << 8) - 1
@@ -19,9 +19,19 @@ UNITS_PER_CORE = 4  # Attention units that a core should get at least, so that l
 FRAMES_PER_CORE = 8  # The same for whole frames, which are cut where there are fewer.
 
 
-def slot(size: int, slots: int = SLOTS) -> int:
-    """Bytes of one of the slots into which a buffer is cut."""
-    return size // slots // ALIGNMENT * ALIGNMENT
+def slot(size: int, slots: int = SLOTS, unit: int = ALIGNMENT) -> int:
+    """Bytes of one of the slots into which a buffer is cut, in multiples of ``unit``."""
+    return size // slots // unit * unit
+
+
+def a_slot(config: Config) -> int:
+    """Bytes of a slot of A."""
+    return slot(config.a_bytes, SLOTS, bank_line(config.rows))
+
+
+def _fit_rows(config: Config, available: int, pitch: int, what: str) -> int:
+    """Most rows of A, a multiple of those of the array; at least as many, or the machine is refused."""
+    return config.rows * _fit(config, "A", available, config.rows * pitch, f"{what} for each row of the array")
 
 
 def _fit(config: Config, buffer: str, available: int, needed: int, what: str) -> int:
@@ -69,11 +79,11 @@ class LinearTiling:
     @classmethod
     def of(cls, config: Config, k: int, columns: int) -> LinearTiling:
         """Tiling for records of ``k`` values and parts of at most ``columns`` results."""
-        in_slot, out_slot = slot(config.a_bytes), slot(config.result_bytes)
+        in_slot, out_slot = a_slot(config), slot(config.result_bytes)
         step = lcm(config.columns, FP16_COLUMNS)
         rows = min(
             config.unit_rows,
-            _fit(config, "A", in_slot, record_pitch(k), f"a record of {k} values"),
+            _fit_rows(config, in_slot, record_pitch(k), f"a record of {k} values"),
             _fit(config, "R", out_slot, fp16_pitch(min(step, columns)), f"a row of {min(step, columns)} results"),
         )
         rows, granule = _whole(rows, config.rows)
@@ -100,12 +110,13 @@ class MlpTiling:
         widest = max(fp16_pitch(network.hidden), fp16_pitch(network.width))
         rows = min(
             config.unit_rows,
-            _fit(config, "A", slot(config.a_bytes), sum(pitches), "a row of the MLP"),
+            _fit_rows(config, a_slot(config), sum(pitches), "a row of the MLP"),
             _fit(config, "R", slot(config.result_bytes), widest, "a hidden row of the MLP"),
         )
         rows, granule = _whole(rows, config.rows)
         rings = Ring.of(config, network.width), Ring.of(config, network.hidden)
-        return cls(rows, granule, rows * pitches[0], rows * pitches[1], slot(config.result_bytes), rings)
+        slots = [operand_bytes(rows, pitch, config.rows, config.rows) for pitch in pitches]
+        return cls(rows, granule, slots[0], slots[1], slot(config.result_bytes), rings)
 
 
 def _aligned_heads(network: Network, heads: int) -> int:
@@ -129,6 +140,8 @@ class AttentionTiling:
         Queries of a problem in a pass.
     keys_slot : int
         Bytes of a slot of B; keys lie in its first half, values in its second.
+    query_step, key_step, value_step, result_step : int
+        Bytes between problems in A, in the halves of B and in R.
     keys_slots : int
         Slots of B; one where keys and values are too many for two.
     """
@@ -139,6 +152,10 @@ class AttentionTiling:
     in_slot: int
     out_slot: int
     keys_slot: int
+    query_step: int
+    key_step: int
+    value_step: int
+    result_step: int
     keys_slots: int = SLOTS
 
     @property
@@ -173,20 +190,24 @@ class AttentionTiling:
                 f"{name} attention has {keys} keys, but '{config.name}' holds scores of {config.score_keys}; "
                 "choose a machine with more score_keys or a smaller video"
             )
-        in_slot, out_slot = slot(config.a_bytes), slot(config.result_bytes)
-        together = queries if batched else 1
+        in_slot, out_slot = a_slot(config), slot(config.result_bytes)
+        rows, columns, together = config.rows, config.columns, queries if batched else 1
         for keys_slots, passes in product((SLOTS, 1), range(1, network.heads + 1)):
-            keys_slot = slot(config.b_bytes, keys_slots)
+            keys_slot = slot(config.b_bytes, keys_slots, 2 * bank_line(columns))
             heads = _aligned_heads(network, -(-network.heads // passes))
-            pitch = fp16_pitch(heads * network.head_dim)
-            problems = min(keys_slot // 2 // (pitch * keys), min(in_slot, out_slot) // (pitch * together))
+            channels = heads * network.head_dim
+            pitch = fp16_pitch(channels)
+            query = operand_bytes(together, pitch, rows, rows)
+            key = operand_bytes(keys, pitch, columns, columns)
+            value = operand_bytes(keys, transposed_pitch(channels, columns), config.keys_at_once, columns)
+            problems = min(keys_slot // 2 // max(key, value), in_slot // query, out_slot // (together * pitch))
             if problems >= 1:
-                fitting = min(in_slot, out_slot) // pitch
-                return cls(heads, problems if batched else 1, queries if batched else min(queries, fitting),
-                           in_slot, out_slot, keys_slot, keys_slots)  # fmt: skip
+                fitting = min(in_slot // query * rows, out_slot // pitch)
+                return cls(heads, problems if batched else 1, queries if batched else min(queries, fitting), in_slot,
+                           out_slot, keys_slot, query, key, value, together * pitch, keys_slots)  # fmt: skip
         raise CompileError(
-            f"{name} attention over {keys} keys needs {2 * keys * pitch} bytes for the keys and values of the fewest "
-            f"heads, but '{config.name}' has {keys_slot} in buffer B, {in_slot} in A and {out_slot} in R; "
+            f"{name} attention over {keys} keys needs {2 * max(key, value)} bytes for the keys and values of the "
+            f"fewest heads, but '{config.name}' has {keys_slot} in buffer B, {in_slot} in A and {out_slot} in R; "
             "choose a machine with larger buffers or a smaller video"
         )
 

@@ -1,10 +1,12 @@
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from flightvgm_arch.errors import ErrorCode
 from flightvgm_arch.isa import Address, Reg, encode
+from flightvgm_arch.presets import TINY
 from flightvgm_sim.machine import FaultError, MachineError
 
 HOME = 4096  # The bench's window begins here and has 1 MiB.
@@ -14,7 +16,7 @@ STORE = {"to": HOME, "pitch": 64, "row_bytes": 64, "result_pitch": 64, **ROWS}
 PRODUCT = {"rows": 2, "k": 16, "columns": 4, "batch0": 1, "batch1": 1, "a_pitch": 32, "b_pitch": 32, "out_pitch": 32}
 ATTEND = {
     "rows": 2, "keys": 2, "heads": 1, "head_dim": 16, "batch": 1, "q_pitch": 32, "k_pitch": 32, "v_pitch": 32,
-    "out_pitch": 32, "v": 64,
+    "out_pitch": 32, "v": 128,
 }  # fmt: skip
 WALK = {"x": HOME, "out": HOME, "width": 16, "count": 4}
 SITE = {"t": 1, "h": 2, "w": 2, "order": 0b100100, "split": 5, "group": 1, "chunk_rows": 1, "chunk_columns": 1}
@@ -25,9 +27,12 @@ CASES = [
     (("LOADA", {**LOAD, "source": 1 << 21}), Code.ADDRESS_WINDOW, "lie in no open window"),
     (("LOADA", {**LOAD, "start": (1 << 14) - 1}), Code.ADDRESS_WINDOW, "the 64 bytes at 0x101000 lie in no"),
     (("LOADA", "mapped", {**LOAD, "map": 1 << 21}), Code.ADDRESS_WINDOW, "lie in no open window"),
-    (("LOADA", {**LOAD, "to": 64 * 1024 - 224}), Code.BUFFER_OVERRUN, "byte 65568 of buffer A, which has 65536"),
+    (("LOADA", {**LOAD, "to": 64 * 1024 - 192}), Code.BUFFER_OVERRUN, "byte 65600 of buffer A, which has 65536"),
+    (("LOADA", {**LOAD, "count": 3, "to": 64 * 1024 - 192}), Code.BUFFER_OVERRUN, "byte 65600 of buffer A, which has"),
+    (("LOADA", {**LOAD, "outer": 2, "to_outer": 192}), Code.FIELD_RANGE, "256 bytes and overlap .* widen to_outer"),
+    (("LOADA", {**LOAD, "outer": 2, "to_outer": 288}), Code.MISALIGNED, "0x120 in buffer A must be a multiple of 64"),
     (("LOADA", {**LOAD, "target": 2, "to": 16 * 1024}), Code.BUFFER_OVERRUN, "of buffer P, which has 16384"),
-    (("LOADA", {**LOAD, "to": 8}), Code.MISALIGNED, "address in buffer A 0x8 must be a multiple of 32"),
+    (("LOADA", {**LOAD, "to": 8}), Code.MISALIGNED, "address or step 0x8 in buffer A must be a multiple of 64, to"),
     (("LOADA", {**LOAD, "pitch": 72}), Code.MISALIGNED, "pitch 0x48 must be a multiple of 32"),
     (("LOADA", {**LOAD, "to_pitch": 72}), Code.MISALIGNED, "multiple of 32"),
     (("LOADA", {**LOAD, "row_bytes": 33}), Code.MISALIGNED, "row_bytes 33 must be even"),
@@ -74,9 +79,9 @@ CASES = [
     (("MM", PRODUCT), Code.DEADLOCK, "queue matrix at 0 for weight tiles"),
     (("MM", "fp16", {**PRODUCT, "k": 4097, "a_pitch": 8224}), Code.FIELD_RANGE, "k 4097 exceeds 4096"),
     (("MM", "fp16", {**PRODUCT, "epilogue": 1}), Code.FIELD_RANGE, "an FP16 product has no epilogue"),
-    (("MM", "fp16", {**PRODUCT, "a": 65504}), Code.BUFFER_OVERRUN, "of buffer A"),
+    (("MM", "fp16", {**PRODUCT, "a": 65536}), Code.BUFFER_OVERRUN, "of buffer A"),
     (("MM", "fp16", PRODUCT), Code.FIELD_RANGE, "the FP16 row operand at 0x0 of buffer A was never loaded"),
-    (("MM", "fp16", {**PRODUCT, "b": 65504}), Code.BUFFER_OVERRUN, "of buffer B"),
+    (("MM", "fp16", {**PRODUCT, "b": 65536}), Code.BUFFER_OVERRUN, "of buffer B"),
     (("ATTN", {**ATTEND, "heads": 0}), Code.FIELD_RANGE, "heads and head_dim must be positive"),
     (("ATTN", {**ATTEND, "keys": 129}), Code.FIELD_RANGE, "129 keys exceed the 128 of the score buffer"),
     (("ATTN", {**ATTEND, "heads": 2}), Code.FIELD_RANGE, "2 heads of 16 exceed the pitch 32 of q"),
@@ -91,7 +96,7 @@ CASES = [
     (("ROWS", "quantise", {**WALK, "width": 0}), Code.FIELD_RANGE, "width must be positive"),
     (("ROWS", "write_back", {**WALK, "first": 1 << 16}), Code.ADDRESS_WINDOW, "lie in no open window"),
     (("ROWS", "quantise", {**WALK, "base": 1 << 16}), Code.ADDRESS_WINDOW, "lie in no open window"),
-    (("ROWS", "quantise", "to_a", {**WALK, "a": 65504}), Code.BUFFER_OVERRUN, "of buffer A"),
+    (("ROWS", "quantise", "to_a", {**WALK, "a": 65472}), Code.BUFFER_OVERRUN, "of buffer A"),
     (("ROWS", "add", {**WALK, "map_in": 1 << 21}), Code.ADDRESS_WINDOW, "lie in no open window"),
     (("ROWS", "from_result", {**WALK, "result_pitch": 0}), Code.FIELD_RANGE, "16 FP16 channels exceed the pitch of 0"),
     (("SITE", {**SITE, "order": 0}), Code.FIELD_RANGE, "must name each of the axes"),
@@ -141,23 +146,46 @@ def prepared(op, target, to, *flags, **others):
 @pytest.mark.parametrize(
     ("q", "k", "v", "text"),
     [
-        ({}, {}, {"flags": ()}, "operand v of attention at 0x40 of buffer B lies in FP16 rows; load V with flag"),
+        ({}, {}, {"flags": ()}, "operand v of attention at 0x80 of buffer B lies in FP16 rows; load V with flag"),
         ({}, {"flags": ("transposed",)}, {}, "operand k of attention at 0x0 of buffer B was loaded with flag"),
         ({"heads": 0, "head_dim": 0}, {}, {}, "operand q of attention at 0x0 of buffer A was loaded as bytes"),
         ({"heads": 2, "head_dim": 8}, {}, {}, "operand q .* was prepared for 2 heads of 8, not 1 of 16; load it with"),
         ({}, {"head_dim": 8}, {}, "operand k .* was prepared for 1 heads of 8, not 1 of 16"),
         ({}, {}, {"count": 4}, "operand v .* was prepared for 4 keys of a problem, not 2; load as many as are valid"),
-        ({}, {}, {"count": 1, "outer": 2}, "operand v .* was prepared for 1 keys of a problem, not 2"),
-        ({}, {}, {"outer": 2, "at": 96}, "operand v .* does not begin where a row and a problem were loaded"),
+        ({}, {}, {"count": 1, "outer": 2, "to_outer": 128}, "operand v .* was prepared for 1 keys of a problem, not 2"),
     ],
 )
 def test_attention_wants_operands_that_were_prepared_for_it(bench, op, q, k, v, text):
     loads = []
-    for target, to, own in ((0, 0, q), (1, 0, k), (1, 64, {"flags": ("transposed",)} | v)):
-        fields = {key: value for key, value in own.items() if key not in ("at", "flags")}
+    for target, to, own in ((0, 0, q), (1, 0, k), (1, 128, {"flags": ("transposed",)} | v)):
+        fields = {key: value for key, value in own.items() if key != "flags"}
         loads.append(prepared(op, target, to, *own.get("flags", ()), **fields))
     with pytest.raises(MachineError, match=text):
-        bench.run(*loads, op("ATTN", **{**ATTEND, "v": v.get("at", 64)}, waits=[(1, 3)]))
+        bench.run(*loads, op("ATTN", **ATTEND, waits=[(1, 3)]))
+
+
+def test_attention_begins_where_a_problem_was_loaded(bench, op):
+    loads = prepared(op, 0, 0), prepared(op, 1, 0, count=8), prepared(op, 1, 256, "transposed", count=8)
+    with pytest.raises(MachineError, match="operand v .* does not begin where a row and a problem were loaded"):
+        bench.run(*loads, op("ATTN", **{**ATTEND, "keys": 8, "v": 384}, waits=[(1, 3)]))
+
+
+def test_transposed_rows_are_their_heads_and_go_round_the_banks(make_bench, op):
+    with pytest.raises(MachineError, match="a transposed row has its heads only, 24 bytes"):
+        make_bench().run(prepared(op, 1, 0, "transposed", head_dim=12))
+    bench = make_bench(replace(TINY, columns=24))
+    with pytest.raises(
+        MachineError, match="1 transposed heads of 16 need a pitch of 64, not 32, to go round the banks"
+    ):
+        bench.run(prepared(op, 1, 0, "transposed"))
+
+
+def test_a_load_owns_the_rows_up_to_whole_banks(bench, op):
+    """The third row of A goes with a fourth one, which was an operand before."""
+    loads = prepared(op, 0, 0, count=4), prepared(op, 0, 0, count=1), prepared(op, 1, 0, count=4)
+    product = op("MM", "fp16", **PRODUCT, waits=[(1, 3)])
+    with pytest.raises(MachineError, match="the FP16 row operand at 0x0 of buffer A was never loaded"):
+        bench.run(*loads, product)
 
 
 def test_a_product_wants_one_head_of_its_depth_or_records(bench, op):
@@ -171,7 +199,7 @@ def test_a_product_wants_one_head_of_its_depth_or_records(bench, op):
 
 
 def test_operands_that_tiles_destroy_are_refused(bench, op):
-    ring = op("LOADW", **TILES, ring=32, waits=[(1, 2)], signals=[(2, 1)])
+    ring = op("LOADW", **TILES, waits=[(1, 2)], signals=[(2, 1)])
     product = op("MM", "fp16", **PRODUCT, b=0, waits=[(2, 1)])
     with pytest.raises(MachineError, match="was overwritten by weight tiles; move the ring"):
         bench.run(prepared(op, 0, 0), prepared(op, 1, 0, count=4), ring, product)

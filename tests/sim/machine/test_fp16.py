@@ -1,13 +1,15 @@
 import numpy as np
 import pytest
 
+from flightvgm_arch.formats import operand_bytes
+
 SEGMENT = {"stride": 1, "outer": 1}
 
 
 def rows_to(op, source, count, pitch, target, *flags, **others):
     return op(
-        "LOADA", *flags, source=source, pitch=pitch, count=count, row_bytes=pitch, target="AB".index(target),
-        to_pitch=pitch, **{**SEGMENT, **others},
+        "LOADA", *flags, source=source, pitch=pitch, count=count, target="AB".index(target), to_pitch=pitch,
+        **{**SEGMENT, "row_bytes": pitch, **others},
     )  # fmt: skip
 
 
@@ -16,11 +18,11 @@ def test_fp16_products_run_in_two_batch_loops(bench, op, rng):
     a, b = (rng.integers(-60, 60, (rows, 8)).astype(np.float16) for rows in (18, 30))
     heads = {"heads": 1, "head_dim": 8}
     bench.run(
-        rows_to(op, bench.put_rows(a), 18, 32, "A", **heads),
-        rows_to(op, bench.put_rows(b), 30, 32, "B", **heads, signals=[(1, 1)]),
+        rows_to(op, bench.put_rows(a), 3, 32, "A", **heads, outer=6, outer_stride=3, to_outer=128),
+        rows_to(op, bench.put_rows(b), 5, 32, "B", **heads, outer=6, outer_stride=5, to_outer=256, signals=[(1, 1)]),
         op(
-            "MM", "fp16", a_pitch=32, rows=3, k=8, columns=5, b_pitch=32, out_pitch=32, batch0=3, da0=96, db0=160,
-            dout0=10, batch1=2, da1=288, db1=480, dout1=96, waits=[(1, 1)],
+            "MM", "fp16", a_pitch=32, rows=3, k=8, columns=5, b_pitch=32, out_pitch=32, batch0=3, da0=128, db0=256,
+            dout0=10, batch1=2, da1=384, db1=768, dout1=96, waits=[(1, 1)],
         ),
     )  # fmt: skip
     found = bench.buffer("R", 0, (6, 15), 32, np.float16).reshape(2, 3, 3, 5)
@@ -46,16 +48,22 @@ def test_attention_of_problems_and_heads(bench, op, rng, batch, rows, keys, head
     pitch = -(-2 * width // 32) * 32
     q, k, v = (rng.standard_normal((batch, count, width)).astype(np.float16) for count in (rows, keys, keys))
     sources = [bench.put_rows(x.reshape(-1, width)) for x in (q, k, v)]
-    values, prepared = 32768, {"heads": heads, "head_dim": dim}
-    problems = {"outer": batch, "outer_stride": keys}
+    values, prepared = 32768, {"heads": heads, "head_dim": dim, "outer": batch, "row_bytes": 2 * width}
+    steps = [
+        operand_bytes(count, pitch, unit, banks) for count, unit, banks in ((rows, 2, 2), (keys, 4, 4), (keys, 2, 4))
+    ]
+    loops = [
+        {**prepared, "outer_stride": count, "to_outer": step}
+        for count, step in zip((rows, keys, keys), steps, strict=True)
+    ]
     bench.run(
-        rows_to(op, sources[0], batch * rows, pitch, "A", **prepared),
-        rows_to(op, sources[1], batch * keys, pitch, "B", **prepared),
-        rows_to(op, sources[2], keys, pitch, "B", "transposed", to=values, **prepared, **problems, signals=[(1, 1)]),
+        rows_to(op, sources[0], rows, pitch, "A", **loops[0]),
+        rows_to(op, sources[1], keys, pitch, "B", **loops[1]),
+        rows_to(op, sources[2], keys, pitch, "B", "transposed", to=values, **loops[2], signals=[(1, 1)]),
         op(
             "ATTN", *(["transposed"] if transposed else []), k=0, v=values, q_pitch=pitch, k_pitch=pitch, v_pitch=pitch,
-            out_pitch=pitch, rows=rows, keys=keys, heads=heads, head_dim=dim, batch=batch, dq=rows * pitch,
-            dk=keys * pitch, dv=keys * pitch, dout=rows * pitch, waits=[(1, 1)],
+            out_pitch=pitch, rows=rows, keys=keys, heads=heads, head_dim=dim, batch=batch, dq=steps[0],
+            dk=steps[1], dv=steps[2], dout=rows * pitch, waits=[(1, 1)],
         ),
     )  # fmt: skip
     found = bench.buffer("R", 0, (batch * rows, width), pitch, np.float16).reshape(q.shape)

@@ -19,20 +19,22 @@ def visited(start, count, stride, outer, outer_stride):
     return [start + o * outer_stride + i * stride for o in range(outer) for i in range(count)]
 
 
-@given(fields=loops(), mapped=st.booleans(), target=st.sampled_from(["A", "B", "P"]))
-def test_rows_come_by_two_loops_and_a_map(make_bench, op, fields, mapped, target):
+@given(fields=loops(), mapped=st.booleans(), target=st.sampled_from(["A", "B", "P"]), gap=st.integers(0, 2))
+def test_rows_come_by_two_loops_and_a_map(make_bench, op, fields, mapped, target, gap):
     rng = np.random.default_rng(1)
     bench, rows = make_bench(), rng.standard_normal((24, WIDTH)).astype(np.float16)
     chosen = rng.permutation(24).astype(np.uint32)
     source, listed = bench.put_rows(rows), bench.put(chosen)
+    places = 4 + 4 * gap  # Rows between two problems, which begin on bank 0.
     bench.run(
         op(
             "LOADA", *(["mapped"] if mapped else []), source=source, pitch=64, **fields, row_bytes=2 * WIDTH,
-            map=listed, target="ABP".index(target), to=96, to_pitch=128,
+            map=listed, target="ABP".index(target), to=128, to_pitch=128, to_outer=128 * places,
         )
     )  # fmt: skip
     wanted = visited(**fields)
-    found = bench.buffer(target, 96, (len(wanted), WIDTH), 128, np.float16)
+    found = bench.buffer(target, 128, (3 * places, WIDTH), 128, np.float16)
+    found = found.reshape(3, places, WIDTH)[: fields["outer"], : fields["count"]].reshape(-1, WIDTH)
     assert np.array_equal(found, rows[chosen[wanted] if mapped else wanted])
     assert bench.machine.counters.load_bytes == 2 * WIDTH * len(wanted)
 
@@ -98,7 +100,7 @@ def test_rotation_takes_the_position_of_a_loop(bench, op, rng, position):
         op("LOADA", source=rope, row_bytes=128, to=32, to_pitch=128, **load, signals=[(1, 1)]),
         op(
             "LOADA", source=source, pitch=32, count=inner, stride=1, outer=outer, outer_stride=inner, row_bytes=32,
-            target=1, to_pitch=32, transform=2, heads=2, head_dim=8, norm=0, rope=32,
+            target=1, to_pitch=32, to_outer=128, transform=2, heads=2, head_dim=8, norm=0, rope=32,
             position=int(position == "outer"), waits=[(1, 1)],
         ),
     )  # fmt: skip
@@ -106,7 +108,8 @@ def test_rotation_takes_the_position_of_a_loop(bench, op, rng, position):
     pairs = normed(rows, 2, weight).reshape(12, 2, 4, 2)
     turned = (pairs[..., 0] + 1j * pairs[..., 1]) * np.exp(1j * angle[at])[:, None]
     wanted = np.stack((turned.real, turned.imag), axis=-1).reshape(12, 16)
-    assert np.allclose(bench.buffer("B", 0, (12, 16), 32, np.float16), wanted, rtol=2**-10, atol=2e-3)
+    found = bench.buffer("B", 0, (4 * outer, 16), 32, np.float16).reshape(outer, 4, 16)[:, :inner].reshape(12, 16)
+    assert np.allclose(found, wanted, rtol=2**-10, atol=2e-3)
 
 
 def test_saturations_of_a_transform_are_counted(bench, op):

@@ -26,9 +26,9 @@ def to_result(op, source, count):
 
 @given(
     start=st.integers(0, 5), stride=st.integers(1, 3), outer=st.integers(1, 3), gap=st.integers(0, 4),
-    scattered=st.booleans(),
+    scattered=st.booleans(), step=st.integers(0, 3),
 )  # fmt: skip
-def test_rows_go_by_two_loops_and_a_list(make_bench, op, start, stride, outer, gap, scattered):
+def test_rows_go_by_two_loops_and_a_list(make_bench, op, start, stride, outer, gap, scattered, step):
     rng = np.random.default_rng(3)
     bench, count = make_bench(), 3
     rows = rng.integers(-1000, 1000, (count * outer, WIDTH)).astype(np.float16)
@@ -40,15 +40,16 @@ def test_rows_go_by_two_loops_and_a_list(make_bench, op, start, stride, outer, g
     bench.run(
         *to_result(op, source, len(rows)),
         op(
-            "STORE", *(["scattered"] if scattered else []), result=64, result_pitch=64, to=out, pitch=64, start=start,
-            count=count, stride=stride, outer=outer, outer_stride=outer_stride, row_bytes=2 * WIDTH, list=chosen,
-            waits=[(2, 1)],
+            "STORE", *(["scattered"] if scattered else []), result=64, result_pitch=64,
+            result_outer=64 * step, to=out, pitch=64, start=start, count=count, stride=stride, outer=outer,
+            outer_stride=outer_stride, row_bytes=2 * WIDTH, list=chosen, waits=[(2, 1)],
         ),
     )  # fmt: skip
     wanted = np.zeros((64, 32), np.float16)
-    wanted[listed[numbers] if scattered else numbers, :WIDTH] = rows
+    taken = [o * step + i for o in range(outer) for i in range(count)]
+    wanted[listed[numbers] if scattered else numbers, :WIDTH] = rows[taken]
     assert np.array_equal(bench.get(out, (64, 32), np.float16), wanted)
-    assert bench.machine.counters.store_bytes == 2 * WIDTH * len(rows)
+    assert bench.machine.counters.store_bytes == 2 * WIDTH * len(taken)
 
 
 @pytest.mark.parametrize("empty", [{"count": 0}, {"outer": 0}])

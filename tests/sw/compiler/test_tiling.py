@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from flightvgm.compiler import CompileError
 from flightvgm.compiler.network import Network
 from flightvgm.compiler.tiling import AttentionTiling, LinearTiling, MlpTiling, frame_parts
-from flightvgm_arch.formats import fp16_pitch, record_pitch
+from flightvgm_arch.formats import bank_line, fp16_pitch, operand_bytes, record_pitch, transposed_pitch
 from flightvgm_arch.presets import PRESETS
 
 CONFIGS = st.builds(
@@ -34,7 +34,9 @@ def fitted(make):
 def test_linear_units_fit(config, k, columns):
     tiling = fitted(lambda: LinearTiling.of(config, k, columns))
     assert tiling.rows % tiling.granule == 0
-    assert tiling.rows * record_pitch(k) <= tiling.in_slot <= config.a_bytes // 2
+    rows = operand_bytes(tiling.rows, record_pitch(k), config.rows, config.rows)
+    assert rows <= tiling.in_slot <= config.a_bytes // 2
+    assert tiling.in_slot % bank_line(config.rows) == 0
     assert tiling.rows * fp16_pitch(tiling.columns) <= tiling.out_slot <= config.result_bytes // 2
     assert tiling.ring.tile_bytes * tiling.ring.depth <= config.b_bytes
     assert tiling.columns == columns or tiling.columns % config.columns == tiling.columns % 16 == 0
@@ -45,7 +47,9 @@ def test_mlp_units_fit(config, network):
     tiling = fitted(lambda: MlpTiling.of(config, network))
     assert 2 * (tiling.in_slot + tiling.hidden_slot) <= config.a_bytes
     assert tiling.rows * fp16_pitch(network.hidden) <= tiling.out_slot <= config.result_bytes // 2
-    assert tiling.in_slot % 32 == tiling.hidden_slot % 32 == 0
+    assert tiling.in_slot % bank_line(config.rows) == tiling.hidden_slot % bank_line(config.rows) == 0
+    assert operand_bytes(tiling.rows, record_pitch(network.width), config.rows, config.rows) <= tiling.in_slot
+    assert operand_bytes(tiling.rows, record_pitch(network.hidden), config.rows, config.rows) <= tiling.hidden_slot
 
 
 @given(CONFIGS, NETWORKS, st.booleans())
@@ -54,9 +58,19 @@ def test_attention_passes_fit_and_cover_the_heads(config, network, batched):
     tiling = fitted(
         lambda: AttentionTiling.of(config, network, queries=queries, keys=keys, batched=batched, name="a kind of")
     )
-    pitch = fp16_pitch(tiling.heads * network.head_dim)
-    assert tiling.problems * keys * pitch <= tiling.keys_slot // 2
-    assert tiling.problems * tiling.queries * pitch <= min(tiling.in_slot, tiling.out_slot)
+    channels, columns = tiling.heads * network.head_dim, config.columns
+    pitch, values = fp16_pitch(channels), transposed_pitch(channels, columns)
+    half = tiling.keys_slot // 2
+    assert half % bank_line(columns) == tiling.in_slot % bank_line(config.rows) == 0
+    assert tiling.keys_slots * tiling.keys_slot <= config.b_bytes
+    assert operand_bytes(keys, pitch, columns, columns) <= tiling.key_step
+    assert operand_bytes(keys, values, config.keys_at_once, columns) <= tiling.value_step
+    assert tiling.problems * max(tiling.key_step, tiling.value_step) <= half
+    query = operand_bytes(tiling.queries, pitch, config.rows, config.rows)
+    assert query <= tiling.query_step or tiling.problems == 1
+    assert tiling.problems * query <= tiling.in_slot
+    assert (tiling.problems - 1) * tiling.result_step + tiling.queries * pitch <= tiling.out_slot
+    assert tiling.result_step >= tiling.queries * pitch or tiling.problems == 1
     following = 0
     for first, count in tiling.passes(network):
         assert first == following

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from flightvgm_arch.errors import ErrorCode
+from flightvgm_arch.formats import transposed_pitch
 from flightvgm_sim.golden.fp import F16, I64, U8, to_fp16
 from flightvgm_sim.golden.norm import rms_norm
 from flightvgm_sim.golden.rope import rotate
-from flightvgm_sim.machine.buffers import Steps, aligned, finite
+from flightvgm_sim.machine.buffers import aligned, finite
 from flightvgm_sim.machine.errors import require
 from flightvgm_sim.machine.operands import Layout, Mark
 from flightvgm_sim.machine.program import Issued
@@ -38,11 +39,11 @@ def load_weights(state: State, issued: Issued) -> Outcome:
         geometry = Geometry(fields["ring"], fields["depth"], fields["tile_bytes"])
         aligned("the address of tiles or their size", fields["source"], geometry.size)
         require(geometry.depth > 0 and geometry.size > 0, "the ring's depth and its tiles' size must be positive")
-        state.b.view(geometry.address, ((geometry.depth, geometry.size),), geometry.size, np.uint8)
+        state.b.check(geometry.address, (), geometry.depth * geometry.size)
         if not state.ring.append(shared.tiles(fields["source"], geometry.size, fields["tiles"]), geometry):
             return Outcome.BLOCKED
         issued.appended = True
-        state.b.mark(geometry.address, (), geometry.depth * geometry.size, Mark(Layout.WEIGHTS))
+        state.b.mark_weights(geometry.address, geometry.depth * geometry.size)
         shared.counters.weight_bytes += geometry.size * fields["tiles"]
         return Outcome.DONE if state.ring.settled else Outcome.MOVED
     return Outcome.DONE if state.ring.settled else Outcome.BLOCKED
@@ -57,27 +58,21 @@ def load_rows(state: State, issued: Issued) -> Outcome:
     aligned("the row address or pitch", fields["source"], fields["pitch"], fields["to_pitch"])
     require(0 < size <= fields["to_pitch"], f"row_bytes {size} must be 1 to the target's pitch of {fields['to_pitch']}")
     require(size % 2 == 0, f"row_bytes {size} must be even", ErrorCode.MISALIGNED)
-    mark = _mark(issued)
+    mark = _mark(state, issued)
     numbers = row_numbers(fields)
     if "mapped" in issued.flags:
         aligned("the map's address", fields["map"])
         numbers = memory.words(fields["map"], numbers)
-    target = (state.a, state.b, state.parameters)[fields["target"]]
-    steps = ((len(numbers), fields["to_pitch"]),)
-    view = target.view(fields["to"], steps, size, np.uint8)
+    view = _claim(state, fields, mark)
     rows = memory.gather(fields["source"], fields["pitch"], numbers, size)
     if mark.heads:
         _prepare(state, fields, rows)
-    if fields["target"] == _B:
-        _keep_ring(state, fields["to"], steps, size)
-    if fields["target"] <= _B:
-        (state.a, state.b)[fields["target"]].mark(fields["to"], steps, size, mark)
-    view[...] = rows
+    view[...] = rows.reshape(view.shape)
     state.shared.counters.load_bytes += rows.size
     return Outcome.DONE
 
 
-def _mark(issued: Issued) -> Mark:
+def _mark(state: State, issued: Issued) -> Mark:
     """How the rows are prepared."""
     fields, heads, dim = issued.fields, issued.fields["heads"], issued.fields["head_dim"]
     transposed = "transposed" in issued.flags
@@ -93,15 +88,44 @@ def _mark(issued: Issued) -> Mark:
         0 < 2 * heads * dim <= fields["row_bytes"],
         f"{heads} heads of {dim} FP16 channels must fit the row of {fields['row_bytes']} bytes",
     )
-    keys = fields["count"] if transposed else 0
-    return Mark(Layout.TRANSPOSED if transposed else Layout.ROWS, heads, dim, keys)
+    if not transposed:
+        return Mark(Layout.ROWS, heads, dim)
+    least = transposed_pitch(heads * dim, state.shared.config.columns)
+    require(fields["row_bytes"] == 2 * heads * dim, f"a transposed row has its heads only, {2 * heads * dim} bytes")
+    require(
+        least <= fields["to_pitch"],
+        f"{heads} transposed heads of {dim} need a pitch of {least}, not {fields['to_pitch']}, to go round the banks",
+    )
+    return Mark(Layout.TRANSPOSED, heads, dim, fields["count"])
 
 
-def _keep_ring(state: State, address: int, steps: Steps, size: int) -> None:
+def _claim(state: State, fields: dict[str, int], mark: Mark) -> U8:
+    """The rows of the target, ``[outer, count, bytes]``, of which the buffers note how they are prepared."""
+    outer, size = (fields["outer"], fields["to_outer"]), fields["row_bytes"]
+    steps = (outer, (fields["count"], fields["to_pitch"]))
+    if fields["target"] > _B:
+        aligned("the buffer's step of the outer loop", fields["to_outer"])
+        extent = (fields["count"] - 1) * fields["to_pitch"] + size
+        view = state.parameters.view(fields["to"], steps, size, np.uint8)
+    else:
+        target = (state.a, state.b)[fields["target"]]
+        extent = target.extent(steps, mark.layout)
+        view = target.rows(fields["to"], steps, size, np.uint8, mark.layout)
+    require(
+        fields["outer"] == 1 or extent <= fields["to_outer"],
+        f"the rows of an outer step take {extent} bytes and overlap those of the next; widen to_outer",
+    )
+    if fields["target"] == _B:
+        _keep_ring(state, fields["to"], fields["to"] + (fields["outer"] - 1) * fields["to_outer"] + extent)
+    if fields["target"] <= _B:
+        (state.a, state.b)[fields["target"]].mark(fields["to"], steps, size, mark)
+    return view
+
+
+def _keep_ring(state: State, address: int, end: int) -> None:
     """Refuse rows of B where weight tiles are in flight."""
     place, depth, tile = state.ring.geometry
-    ((count, pitch),) = steps
-    overlap = state.ring.waiting and address < place + depth * tile and place < address + (count - 1) * pitch + size
+    overlap = state.ring.waiting and address < place + depth * tile and place < end
     text = f"rows at {address:#x} of buffer B overlap the ring at {place:#x} with tiles in flight; move them or wait"
     require(not overlap, text, ErrorCode.RING_MISMATCH)
 

@@ -77,7 +77,7 @@ def _multiply_int8(state: State, issued: Issued) -> None:
     require(pitch <= fields["a_pitch"], f"records of {k} values have {pitch} bytes, beyond a_pitch {fields['a_pitch']}")
     require(not fields["db0"] and not fields["db1"], "an INT8 product has one set of tiles; db0 and db1 must be zero")
     a_steps = _steps(fields, "a", "rows", "a_pitch")
-    found = state.a.view(fields["a"], a_steps, pitch, np.uint8).reshape(-1, pitch)
+    found = state.a.rows(fields["a"], a_steps, pitch, np.uint8).reshape(-1, pitch)
     state.a.demand(fields["a"], a_steps, pitch, Mark(Layout.BYTES), "a record")
     out = state.result.view(fields["out"], _steps(fields, "out", "rows", "out_pitch"), columns, "<f2")
     values, row_scale, correction = records.unpack(found, k)
@@ -101,7 +101,7 @@ def _multiply_fp16(state: State, issued: Issued) -> None:
     require(k <= FP16_K_MOST, f"k {k} exceeds {FP16_K_MOST}, where aligned sums stop being exact; split the product")
     require(fields["epilogue"] == 0, "an FP16 product has no epilogue")
     a_steps, b_steps = _steps(fields, "a", "rows", "a_pitch"), _steps(fields, "b", "columns", "b_pitch")
-    a, b = state.a.view(fields["a"], a_steps, k, "<f2"), state.b.view(fields["b"], b_steps, k, "<f2")
+    a, b = state.a.rows(fields["a"], a_steps, k, "<f2"), state.b.rows(fields["b"], b_steps, k, "<f2")
     mark = Mark(Layout.ROWS, heads=1, head_dim=k)
     state.a.demand(fields["a"], a_steps, 2 * k, mark, "the FP16 row operand")
     state.b.demand(fields["b"], b_steps, 2 * k, mark, "the FP16 column operand")
@@ -126,12 +126,13 @@ def attend(state: State, issued: Issued) -> Outcome:
         pitch = fields[f"{operand}_pitch"]
         aligned(f"the pitch or step of {operand}", pitch, fields[f"d{operand}"])
         require(2 * width <= pitch, f"{heads} heads of {dim} exceed the pitch {pitch} of {operand}; widen it")
-    q = state.a.view(fields["q"], _problems(fields, "q", rows), width, "<f2")
+    q = state.a.rows(fields["q"], _problems(fields, "q", rows), width, "<f2")
     out = state.result.view(fields["out"], _problems(fields, "out", rows), width, "<f2")
     if not keys:
         out[...] = 0
         return Outcome.DONE
-    k, v = (state.b.view(fields[name], _problems(fields, name, keys), width, "<f2") for name in ("k", "v"))
+    k = state.b.rows(fields["k"], _problems(fields, "k", keys), width, "<f2")
+    v = state.b.rows(fields["v"], _problems(fields, "v", keys), width, "<f2", Layout.TRANSPOSED)
     rows_mark = Mark(Layout.ROWS, heads, dim)
     state.a.demand(fields["q"], _problems(fields, "q", rows), 2 * width, rows_mark, "operand q of attention")
     state.b.demand(fields["k"], _problems(fields, "k", keys), 2 * width, rows_mark, "operand k of attention")

@@ -133,7 +133,7 @@ def _emit(state: State, issued: Issued, tokens: I64, values: I8, scale: F32) -> 
         numbers = fields["base"] + np.arange(len(tokens), dtype=np.int64)
         return _rows_write(state, fields["out"], packed.shape[1], numbers, packed)
     steps, size = ((len(packed), packed.shape[1]),), packed.shape[1]
-    view = state.a.view(fields["a"], steps, size, np.uint8)
+    view = state.a.rows(fields["a"], steps, size, np.uint8)
 
     def write() -> None:
         state.a.mark(fields["a"], steps, size, Mark(Layout.BYTES))

@@ -19,13 +19,16 @@ def store_rows(state: State, issued: Issued) -> Outcome:
     if not fields["count"] or not fields["outer"]:
         return Outcome.DONE
     size = fields["row_bytes"]
-    aligned("the row address or pitch", fields["to"], fields["pitch"], fields["result_pitch"])
+    aligned(
+        "the row address, pitch or step", fields["to"], fields["pitch"], fields["result_pitch"], fields["result_outer"]
+    )
     require(size > 0 and size % 2 == 0, f"row_bytes {size} must be positive and even", ErrorCode.MISALIGNED)
     numbers = row_numbers(fields)
     if "scattered" in issued.flags:
         aligned("the list's address", fields["list"])
         numbers = memory.words(fields["list"], numbers)
-    rows = state.result.view(fields["result"], ((len(numbers), fields["result_pitch"]),), size, np.uint8)
+    steps = (fields["outer"], fields["result_outer"]), (fields["count"], fields["result_pitch"])
+    rows = state.result.view(fields["result"], steps, size, np.uint8).reshape(-1, size)
     require(
         len(numbers) == 1 or (size <= fields["pitch"] and len(np.unique(numbers)) == len(numbers)),
         f"rows of {size} bytes overlap each other in memory; give them numbers of their own and a pitch of their size",
