@@ -8,6 +8,8 @@ import tomllib
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from flightvgm_arch.formats import ROW_CHANNELS_MOST
+
 PAGE_BYTES = 4096
 RANGES = {  # Ends of the buffers, of score_keys and of unit_rows are those of the instruction fields that name them.
     "cores": (1, 16),
@@ -23,12 +25,14 @@ RANGES = {  # Ends of the buffers, of score_keys and of unit_rows are those of t
     "b_bytes": (PAGE_BYTES, 1 << 24),
     "result_bytes": (PAGE_BYTES, 1 << 24),
     "parameter_bytes": (PAGE_BYTES, 1 << 20),
+    "row_channels": (32, ROW_CHANNELS_MOST),
+    "reference_bytes": (PAGE_BYTES, 1 << 20),
     "score_keys": (1, 4096),
     "unit_rows": (1, 4095),
     "memory_bytes": (1 << 20, 1 << 40),
 }
 POWERS = ("depth", "row_lanes")
-PAGED = ("a_bytes", "b_bytes", "result_bytes", "parameter_bytes", "memory_bytes")
+PAGED = ("a_bytes", "b_bytes", "result_bytes", "parameter_bytes", "reference_bytes", "memory_bytes")
 
 
 class ConfigError(ValueError):
@@ -55,6 +59,11 @@ class Config:
         AXI masters of 256 bits of each core.
     a_bytes, b_bytes, result_bytes, parameter_bytes : int
         Buffers of each core; multiples of 4096.
+    row_channels : int
+        Most channels of a row in the row unit.
+    reference_bytes : int
+        INT8 rows of a reference plane that the row unit holds while it compares the other planes of a band; a multiple
+        of 4096.
     score_keys : int
         Most keys of an attention problem.
     unit_rows : int
@@ -82,6 +91,8 @@ class Config:
     b_bytes: int
     result_bytes: int
     parameter_bytes: int
+    row_channels: int
+    reference_bytes: int
     score_keys: int
     unit_rows: int
     memory_bytes: int

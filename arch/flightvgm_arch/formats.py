@@ -37,6 +37,11 @@ def record_pitch(k: int) -> int:
     return round_up(k + METADATA_BYTES, ALIGNMENT)
 
 
+def reference_bytes(tokens: int, channels: int) -> int:
+    """Bytes on chip of the INT8 rows of ``tokens`` of a reference plane."""
+    return tokens * round_up(channels, ALIGNMENT)
+
+
 def bank_line(banks: int) -> int:
     """Bytes of 32 in each of ``banks``: what addresses of operands and steps between problems are multiples of."""
     return ALIGNMENT * banks

@@ -109,6 +109,11 @@ class Grid:
         planes, rows, _ = self.extents(t, h, w)
         return -(-planes // self.group) * -(-rows // self.chunk[0])
 
+    def reference_tokens(self, t: int, h: int, w: int) -> int:
+        """Tokens of a reference plane that wait on chip for the other planes of their band; none without a group."""
+        planes, rows, columns = self.extents(t, h, w)
+        return min(self.chunk[0], rows) * columns if min(self.group, planes) > 1 else 0
+
     def order(self, *, t: int, h: int, w: int, first: int = 0, count: int | None = None) -> Iterator[Comparison]:
         """Comparisons in the order of the hardware.
 

@@ -3,6 +3,8 @@ from dataclasses import asdict, replace
 import pytest
 
 from flightvgm_arch.config import PAGED, RANGES, Config, ConfigError
+from flightvgm_arch.formats import reference_bytes
+from flightvgm_arch.grid import Grid
 from flightvgm_arch.presets import PRESETS, SMALL, V80, by_name
 
 
@@ -57,6 +59,22 @@ def test_derived_figures_are_those_of_the_blueprint():
     assert SMALL.dsps == 128
 
 
+@pytest.mark.parametrize(
+    ("config", "channels", "grid", "size"),
+    [
+        (SMALL, 144, Grid("t / h / w", 3, (2, 2)), (16, 8, 8)),
+        (SMALL, 144, Grid("t / h / w", 4, (2, 2)), (8, 12, 12)),
+        (SMALL, 144, Grid("- / h / tw", 1, (2, 2)), (12, 8, 8)),
+        (V80, 1152, Grid("t / h / w", 3, (2, 2)), (19, 27, 15)),
+        (V80, 1152, Grid("t / h / w", 3, (2, 2)), (19, 15, 27)),
+        (V80, 1152, Grid("- / h / tw", 1, (2, 2)), (19, 27, 15)),
+    ],
+)
+def test_the_row_unit_holds_the_bands_of_the_workloads(config, channels, grid, size):
+    assert 4 * channels <= config.row_channels
+    assert reference_bytes(grid.reference_tokens(*size), channels) <= config.reference_bytes
+
+
 def test_the_digest_names_the_machine_and_not_its_name():
     assert replace(SMALL, name="MINE").digest == SMALL.digest
     digests = {
@@ -64,7 +82,7 @@ def test_the_digest_names_the_machine_and_not_its_name():
         *(replace(SMALL, **{field: 2 * getattr(SMALL, field)}).digest for field in RANGES if field != "segments"),
     }
     assert len(digests) == len(RANGES)
-    assert SMALL.digest == "4c599262031e1a36"
+    assert SMALL.digest == "e59afa0968ec8d52"
 
 
 def test_the_large_machine_is_in_balance_at_its_width():

@@ -83,6 +83,16 @@ def test_only_the_reference_rows_of_one_band_wait(grid, size):
         assert all({item.middle, item.reference} <= tokens for item in grid.order(**size, first=band, count=1))
 
 
+@given(grids, sizes)
+def test_as_many_reference_tokens_wait_as_the_largest_band_has(grid, size):
+    waiting = []
+    for band in range(grid.bands(**size)):
+        items = list(grid.order(**size, first=band, count=1))
+        grouped = any(item.token != item.reference for item in items)
+        waiting.append(len({item.reference for item in items}) if grouped else 0)
+    assert grid.reference_tokens(**size) == max(waiting)
+
+
 @given(grids)
 def test_site_fields_are_reversible(grid):
     rebuilt = Grid.from_fields(**grid.fields)

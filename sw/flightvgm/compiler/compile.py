@@ -20,6 +20,7 @@ from flightvgm.compiler.segments import Segments
 from flightvgm.compiler.target import Parameters, Target
 from flightvgm.recipes import Recipe
 from flightvgm_arch.config import Config
+from flightvgm_arch.formats import reference_bytes
 from flightvgm_arch.isa import BY_NAME, EncodingError
 from flightvgm_arch.sites import SITE_NAMES
 from flightvgm_sim.reference.shape import ModelShape
@@ -87,6 +88,7 @@ def compile_model(
             f"the RoPE table of {network.t} frames has {parameters.rope_bytes} bytes, but a load takes "
             f"{ROW_BYTES_MOST} at once; compile a video of at most {ROW_BYTES_MOST // (4 * network.head_dim)} frames"
         )
+    _check_rows(config, network, recipe)
     segments = {name: Segments.of(recipe.grid(name), network.t, network.h, network.w) for name in SITE_NAMES}
     rows = max(item.rows for item in segments.values())
     if rows > EXTENT_MOST:
@@ -119,6 +121,25 @@ def compile_model(
     memory.region("modulation", steps * network.modulation_bytes)
     regions = {region.name: region for region in memory.regions}
     return Program(config.name, config.digest, network, recipe.name, steps, regions, memory.size, image.bytes())
+
+
+def _check_rows(config: Config, network: Network, recipe: Recipe) -> None:
+    """Refuse rows and grids for which the row unit has no room."""
+    widest = max(network.width, network.hidden)
+    if widest > config.row_channels:
+        raise CompileError(
+            f"rows of {widest} channels exceed the {config.row_channels} of the row unit of '{config.name}'; "
+            "choose a machine with more row_channels"
+        )
+    for name in SITE_NAMES:
+        grid = recipe.grid(name)
+        needed = reference_bytes(grid.reference_tokens(network.t, network.h, network.w), network.width)
+        if needed > config.reference_bytes:
+            raise CompileError(
+                f"site '{name}' of recipe '{recipe.name}' compares groups in the grid '{grid.slots}', whose reference "
+                f"plane takes {needed} bytes of the row unit, but '{config.name}' has {config.reference_bytes}; give "
+                "the site fewer chunk rows, shorter rows or a group of 1, or choose a machine with more reference_bytes"
+            )
 
 
 def _check_weights(weights: Mapping[str, NDArray[Any]], shape: ModelShape) -> None:

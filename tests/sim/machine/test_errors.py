@@ -94,6 +94,7 @@ CASES = [
     (("ROWS", "quantise", "to_a", "compare", WALK), Code.FIELD_RANGE, "exclude each other"),
     (("ROWS", "quantise", "compare", WALK), Code.FIELD_RANGE, "site slot 0 is empty"),
     (("ROWS", "quantise", {**WALK, "width": 0}), Code.FIELD_RANGE, "width must be positive"),
+    (("ROWS", "quantise", {**WALK, "width": 1025}), Code.FIELD_RANGE, "rows of 1025 channels exceed the 1024"),
     (("ROWS", "write_back", {**WALK, "first": 1 << 16}), Code.ADDRESS_WINDOW, "lie in no open window"),
     (("ROWS", "quantise", {**WALK, "base": 1 << 16}), Code.ADDRESS_WINDOW, "lie in no open window"),
     (("ROWS", "quantise", "to_a", {**WALK, "a": 65472}), Code.BUFFER_OVERRUN, "of buffer A"),
@@ -261,6 +262,22 @@ def test_a_walk_beyond_the_site_is_refused(bench, op):
     walk = {**WALK, "first": 1, "count": 2, "map_out": HOME}
     with pytest.raises(MachineError, match="bands 1 to 2 exceed the 2 of the site"):
         bench.run(op("SITE", **SITE), op("ROWS", "quantise", "compare", **walk))
+
+
+@pytest.mark.parametrize(("planes", "group", "fits"), [(2, 2, False), (1, 2, True), (2, 1, True)])
+def test_a_reference_plane_has_room_in_the_row_unit(bench, op, planes, group, fits):
+    """Two rows of 29 tokens of 130 channels, where the plane has to wait for others."""
+    tokens = planes * 58
+    x, out, listed = bench.reserve(tokens * 288), bench.reserve(tokens * 160), bench.reserve(tokens * 4)
+    site = {**SITE, "t": planes, "w": 29, "group": group, "chunk_rows": 2, "chunk_columns": 2}
+    walk = op("ROWS", "quantise", "compare", x=x, out=out, map_out=listed, width=130, count=1)
+    if fits:
+        bench.run(op("SITE", **site), walk)
+        return
+    with pytest.raises(
+        MachineError, match="the reference plane of a band takes 9280 bytes, but the row unit holds 8192"
+    ):
+        bench.run(op("SITE", **site), walk)
 
 
 def test_a_count_beyond_its_segment_is_refused(bench, op):

@@ -15,6 +15,8 @@ from flightvgm_arch.presets import PRESETS
 from flightvgm_arch.sites import SITES
 
 RECIPE = load_recipe("paper")
+GROUPS = {"grid": "t / h / w", "group": 2, "chunk": [4, 2], "theta_group": 0.9, "theta_chunk": 0.9}
+GROUPED = parse_recipe("grouped", {"sites": {"spatial.mlp": GROUPS}})
 
 
 @pytest.fixture(scope="module")
@@ -141,6 +143,11 @@ def test_rows_and_values_are_inverse(make_case):
     ({"config": replace(PRESETS["TINY"], memory_bytes=1 << 20), "frames": 100}, "bytes of memory"),
     ({"config": replace(PRESETS["SMALL"], parameter_bytes=4096), "frames": 128}, "parameter buffer"),
     ({"config": PRESETS["TINY"], "frames": 129}, "129 keys"),
+    ({"config": replace(PRESETS["TINY"], row_channels=64)}, "rows of 128 channels exceed the 64 of the row unit"),
+    (
+        {"config": PRESETS["TINY"], "recipe": GROUPED, "height_tokens": 4, "width_tokens": 65},
+        "site 'spatial.mlp' of recipe 'grouped' .* takes 8320 bytes .* has 8192; give the site fewer chunk rows",
+    ),
     ({"config": replace(PRESETS["V80"], parameter_bytes=1 << 20), "frames": 2048}, "131071 at once.*2047 frames"),
 ])  # fmt: skip
 def test_impossible_sizes_are_refused(case, change, words):

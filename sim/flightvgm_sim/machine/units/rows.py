@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from flightvgm_arch.formats import fp16_pitch, record_pitch
+from flightvgm_arch.formats import fp16_pitch, record_pitch, reference_bytes
 from flightvgm_sim.golden import quantize, records
 from flightvgm_sim.golden.fp import F16, F32, I8, I64, U8, to_fp16
 from flightvgm_sim.golden.norm import layer_norm
@@ -30,7 +30,7 @@ def stream(state: State, issued: Issued) -> Outcome:
         if "compare" in flags:
             state.shared.counts[fields["counter"]] = 0
         return Outcome.DONE
-    require(fields["width"] > 0, "width must be positive")
+    _check_sizes(state, issued)
     tokens = _tokens(issued)
     x = _source(state, issued, tokens)
     finite("a row of x", x)
@@ -53,6 +53,22 @@ def _check_flags(flags: frozenset[str]) -> None:
     require("gated" not in flags or "add" in flags, "flag gated needs flag add")
     require("quantise" in flags or not flags & {"compare", "to_a"}, "flags compare and to_a need flag quantise")
     require(not flags >= {"compare", "to_a"}, "flags compare and to_a exclude each other")
+
+
+def _check_sizes(state: State, issued: Issued) -> None:
+    """Refuse rows, and reference planes of a band, for which the row unit has no room."""
+    width, config = issued.fields["width"], state.shared.config
+    require(width > 0, "width must be positive")
+    text = f"rows of {width} channels exceed the {config.row_channels} of the row unit; use a larger machine"
+    require(width <= config.row_channels, text)
+    if "compare" in issued.flags:
+        site = _site(issued)
+        needed = reference_bytes(site.grid.reference_tokens(site.t, site.h, site.w), width)
+        require(
+            needed <= config.reference_bytes,
+            f"the reference plane of a band takes {needed} bytes, but the row unit holds {config.reference_bytes}; "
+            "use a larger machine, or a grid with shorter rows",
+        )
 
 
 def _site(issued: Issued) -> Site:
