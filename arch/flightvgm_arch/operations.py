@@ -266,6 +266,7 @@ OPERATIONS: tuple[Operation, ...] = (
         _uint("site", 3, "site slot"),
         _uint("counter", 6, "count register"),
         _extent("base", "compacted row at which this segment begins"),
+        _extent("limit", "most rows that this segment may keep"),
         _buffer("result", "result buffer address, with flag from_result"),
         _buffer("a", "A address, with flag to_a"),
         _pitch("result_pitch", "bytes between rows in the result buffer"),

@@ -157,7 +157,7 @@ class SiteRows:
             map_out=at(map_out(target, self.branch, self.layer, self.site)),
             gate=parameters.row(GATE), shift=parameters.row(SHIFT), scale=parameters.row(SCALE),
             width=target.network.width, first=first, count=count, site=self.branch,
-            counter=counter(self.branch) + number, base=number * segments.stride,
+            counter=counter(self.branch) + number, base=number * segments.stride, limit=segments.stride,
         )  # fmt: skip
 
 

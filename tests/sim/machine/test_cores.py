@@ -39,7 +39,7 @@ def compare(op, x, records, listed):
             op("OPEN", "static", pool=SEGMENT, rows=1, largest=1, granule=1),
             op("TILE", "branch", pool=SEGMENT, start=START, count=COUNT, target=len(program) + 4),
             op("ROWS", "quantise", "compare", x=x, out=records, map_out=listed, width=WIDTH, first=band,
-               count=Reg(COUNT), counter=band, base=band * STRIDE),
+               count=Reg(COUNT), counter=band, base=band * STRIDE, limit=STRIDE),
             op("LOOP", target=len(program) + 1),
         ]  # fmt: skip
     return program

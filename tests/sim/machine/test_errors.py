@@ -1,12 +1,10 @@
 import re
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from flightvgm_arch.errors import ErrorCode
 from flightvgm_arch.isa import Address, Reg, encode
-from flightvgm_arch.presets import TINY
 from flightvgm_sim.machine import FaultError, MachineError
 
 HOME = 4096  # The bench's window begins here and has 1 MiB.
@@ -139,73 +137,6 @@ def test_the_machine_stops_with_one_sentence_and_leaves_memory(bench, op, case, 
     assert np.array_equal(bench.get(HOME, (1 << 20,), np.uint8), before)
 
 
-def prepared(op, target, to, *flags, **others):
-    rows = {"count": 2, "stride": 1, "outer": 1, "row_bytes": 32, "heads": 1, "head_dim": 16, **others}
-    return op("LOADA", *flags, source=HOME, pitch=32, **rows, target=target, to=to, to_pitch=32, signals=[(1, 1)])
-
-
-@pytest.mark.parametrize(
-    ("q", "k", "v", "text"),
-    [
-        ({}, {}, {"flags": ()}, "operand v of attention at 0x80 of buffer B lies in FP16 rows; load V with flag"),
-        ({}, {"flags": ("transposed",)}, {}, "operand k of attention at 0x0 of buffer B was loaded with flag"),
-        ({"heads": 0, "head_dim": 0}, {}, {}, "operand q of attention at 0x0 of buffer A was loaded as bytes"),
-        ({"heads": 2, "head_dim": 8}, {}, {}, "operand q .* was prepared for 2 heads of 8, not 1 of 16; load it with"),
-        ({}, {"head_dim": 8}, {}, "operand k .* was prepared for 1 heads of 8, not 1 of 16"),
-        ({}, {}, {"count": 4}, "operand v .* was prepared for 4 keys of a problem, not 2; load as many as are valid"),
-        ({}, {}, {"count": 1, "outer": 2, "to_outer": 128}, "operand v .* was prepared for 1 keys of a problem, not 2"),
-    ],
-)
-def test_attention_wants_operands_that_were_prepared_for_it(bench, op, q, k, v, text):
-    loads = []
-    for target, to, own in ((0, 0, q), (1, 0, k), (1, 128, {"flags": ("transposed",)} | v)):
-        fields = {key: value for key, value in own.items() if key != "flags"}
-        loads.append(prepared(op, target, to, *own.get("flags", ()), **fields))
-    with pytest.raises(MachineError, match=text):
-        bench.run(*loads, op("ATTN", **ATTEND, waits=[(1, 3)]))
-
-
-def test_attention_begins_where_a_problem_was_loaded(bench, op):
-    loads = prepared(op, 0, 0), prepared(op, 1, 0, count=8), prepared(op, 1, 256, "transposed", count=8)
-    with pytest.raises(MachineError, match="operand v .* does not begin where a row and a problem were loaded"):
-        bench.run(*loads, op("ATTN", **{**ATTEND, "keys": 8, "v": 384}, waits=[(1, 3)]))
-
-
-def test_transposed_rows_are_their_heads_and_go_round_the_banks(make_bench, op):
-    with pytest.raises(MachineError, match="a transposed row has its heads only, 24 bytes"):
-        make_bench().run(prepared(op, 1, 0, "transposed", head_dim=12))
-    bench = make_bench(replace(TINY, columns=24))
-    with pytest.raises(
-        MachineError, match="1 transposed heads of 16 need a pitch of 64, not 32, to go round the banks"
-    ):
-        bench.run(prepared(op, 1, 0, "transposed"))
-
-
-def test_a_load_owns_the_rows_up_to_whole_banks(bench, op):
-    """The third row of A goes with a fourth one, which was an operand before."""
-    loads = prepared(op, 0, 0, count=4), prepared(op, 0, 0, count=1), prepared(op, 1, 0, count=4)
-    product = op("MM", "fp16", **PRODUCT, waits=[(1, 3)])
-    with pytest.raises(MachineError, match="the FP16 row operand at 0x0 of buffer A was never loaded"):
-        bench.run(*loads, product)
-
-
-def test_a_product_wants_one_head_of_its_depth_or_records(bench, op):
-    product = op("MM", "fp16", **PRODUCT, waits=[(1, 2)])
-    with pytest.raises(MachineError, match="the FP16 row operand .* was prepared for 2 heads of 8, not 1 of 16"):
-        bench.run(prepared(op, 0, 0, heads=2, head_dim=8), prepared(op, 1, 0), product)
-    with pytest.raises(MachineError, match="the FP16 column operand at 0x0 of buffer B was loaded as bytes"):
-        bench.run(prepared(op, 0, 0), prepared(op, 1, 0, heads=0, head_dim=0), product)
-    with pytest.raises(MachineError, match="a record at 0x0 of buffer A lies in FP16 rows; .* records without heads"):
-        bench.run(prepared(op, 0, 0), op("LOADW", **TILES), op("MM", **PRODUCT, waits=[(1, 1)]))
-
-
-def test_operands_that_tiles_destroy_are_refused(bench, op):
-    ring = op("LOADW", **TILES, waits=[(1, 2)], signals=[(2, 1)])
-    product = op("MM", "fp16", **PRODUCT, b=0, waits=[(2, 1)])
-    with pytest.raises(MachineError, match="was overwritten by weight tiles; move the ring"):
-        bench.run(prepared(op, 0, 0), prepared(op, 1, 0, count=4), ring, product)
-
-
 def test_rows_are_not_loaded_over_tiles_in_flight(bench, op):
     with pytest.raises(MachineError, match="overlap the ring at 0x80 with tiles in flight") as caught:
         bench.run(op("LOADW", **TILES, ring=128, signals=[(1, 1)]), op("LOADA", **LOAD, target=1, waits=[(1, 1)]))
@@ -270,7 +201,7 @@ def test_a_reference_plane_has_room_in_the_row_unit(bench, op, planes, group, fi
     tokens = planes * 58
     x, out, listed = bench.reserve(tokens * 288), bench.reserve(tokens * 160), bench.reserve(tokens * 4)
     site = {**SITE, "t": planes, "w": 29, "group": group, "chunk_rows": 2, "chunk_columns": 2}
-    walk = op("ROWS", "quantise", "compare", x=x, out=out, map_out=listed, width=130, count=1)
+    walk = op("ROWS", "quantise", "compare", x=x, out=out, map_out=listed, width=130, count=1, limit=tokens)
     if fits:
         bench.run(op("SITE", **site), walk)
         return
@@ -285,10 +216,32 @@ def test_a_count_beyond_its_segment_is_refused(bench, op):
     with pytest.raises(MachineError, match="segment 0 counts 4 rows but has room for 3") as caught:
         bench.run(
             op("SITE", **SITE),
-            op("ROWS", "quantise", "compare", x=x, out=out, map_out=listed, width=16, count=2, signals=[(1, 1)]),
+            op(
+                "ROWS",
+                "quantise",
+                "compare",
+                x=x,
+                out=out,
+                map_out=listed,
+                width=16,
+                count=2,
+                limit=4,
+                signals=[(1, 1)],
+            ),
             op("OPEN", counter=0, segments=2, stride=3, largest=8, granule=1, waits=[(1, 1)]),
         )
     assert caught.value.code is ErrorCode.COUNT_OVERRUN
+
+
+def test_a_row_beyond_the_limit_is_refused_before_it_is_written(bench, op):
+    x, out, listed = bench.reserve(128), bench.put(np.full(256, 7, np.uint8)), bench.put(np.full(32, 7, np.uint8))
+    walk = {"x": x, "out": out, "map_out": listed, "width": 16, "count": 2}
+    with pytest.raises(MachineError, match="the walk keeps 4 rows, but its segment has room for 3") as caught:
+        bench.run(op("SITE", **SITE), op("ROWS", "quantise", "compare", **walk, limit=3))
+    assert caught.value.code is ErrorCode.COUNT_OVERRUN
+    assert (bench.get(out, (288,), np.uint8) == 7).all()
+    bench.run(op("SITE", **SITE), op("ROWS", "quantise", "compare", **walk, limit=4))
+    assert bench.machine.counts[0] == 4
 
 
 def test_semaphores_hold_63_and_no_more(bench, op):

@@ -21,7 +21,7 @@ def layer(op, bench, rows, **mark):
 def offer(op, bench, macs):
     """A site of four alike tokens in one chunk: one is kept; MARK still names the place."""
     x = bench.put_rows(np.ones((4, 16), np.float16))
-    rows = {"x": x, "out": bench.reserve(128), "map_out": bench.reserve(32), "width": 16, "count": 1}
+    rows = {"x": x, "out": bench.reserve(128), "map_out": bench.reserve(32), "width": 16, "count": 1, "limit": 1}
     return [
         op("SITE", t=1, h=2, w=2, order=0b100100, split=5, group=1, chunk_rows=2, chunk_columns=2, macs=macs),
         op("ROWS", "quantise", "compare", **rows),

@@ -197,7 +197,7 @@ def test_kept_rows_are_compacted_and_the_map_names_them(make_bench, op, grid, t,
         site(op, grid, size, slot=6, theta_group=theta[0], theta_chunk=theta[1], macs=1000),
         op(
             "ROWS", "quantise", "compare", x=bench.put_rows(x), out=out, map_out=listed, width=width, first=first,
-            count=count, site=6, counter=63, base=base,
+            count=count, site=6, counter=63, base=base, limit=len(x),
         ),
     )  # fmt: skip
     q = quantised(x)
@@ -229,7 +229,7 @@ def test_recovery_and_comparison_follow_the_order_of_the_site(bench, op, rng):
         *result_rows(op, bench, x[order]),
         site(op, grid, size, theta_group=65535, theta_chunk=65535),
         op(
-            "ROWS", "from_result", "add", "write_back", "quantise", "compare", x=home, y=bench.put_rows(y),
+            "ROWS", "from_result", "add", "write_back", "quantise", "compare", limit=12, x=home, y=bench.put_rows(y),
             map_in=bench.put(number), out=out, map_out=listed, width=20, first=1, count=1, result_pitch=64, base=7,
             waits=[(2, 1)],
         ),
@@ -246,7 +246,7 @@ def test_a_site_is_that_of_the_last_description_before_the_walk(bench, op, rng):
     """The front end describes the slot anew while the first walk still waits."""
     x = bench.put_rows(np.ones((12, 8), np.float16))
     out, listed = bench.reserve(24 * 32), bench.reserve(48)
-    walk = {"x": x, "out": out, "map_out": listed, "width": 8}
+    walk = {"x": x, "out": out, "map_out": listed, "width": 8, "limit": 12}
     alike, distinct = {"theta_chunk": 60000}, {"theta_chunk": 60000, "slot": 0}
     bench.run(
         site(op, Grid("t / h / w", 1, (2, 2)), {"t": 1, "h": 3, "w": 4}, **alike),
@@ -261,7 +261,12 @@ def test_a_site_is_that_of_the_last_description_before_the_walk(bench, op, rng):
 def test_a_walk_over_no_bands_clears_its_count(bench, op):
     flags = ["quantise", "compare"]
     grid, size = Grid("t / h / w"), {"t": 1, "h": 2, "w": 2}
-    walk = {"x": bench.put_rows(np.zeros((4, 8), np.float16)), "out": bench.reserve(128), "map_out": bench.reserve(32)}
+    places = {
+        "x": bench.put_rows(np.zeros((4, 8), np.float16)),
+        "out": bench.reserve(128),
+        "map_out": bench.reserve(32),
+    }
+    walk = {**places, "limit": 4}
     describe = site(op, grid, size)
     bench.run(describe, op("ROWS", *flags, width=8, count=1, counter=3, **walk))
     assert bench.machine.counts[3] == 4

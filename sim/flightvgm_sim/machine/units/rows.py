@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from flightvgm_arch.errors import ErrorCode
 from flightvgm_arch.formats import fp16_pitch, record_pitch, reference_bytes
 from flightvgm_sim.golden import quantize, records
 from flightvgm_sim.golden.fp import F16, F32, I8, I64, U8, to_fp16
@@ -175,7 +176,12 @@ def _compact(state: State, issued: Issued, tokens: I64, values: I8, scale: F32) 
         theta_group=site.theta_group,
         theta_chunk=site.theta_chunk,
     )
-    kept = len(decision.kept)
+    kept, limit = len(decision.kept), fields["limit"]
+    require(
+        kept <= limit,
+        f"the walk keeps {kept} rows, but its segment has room for {limit}; give segments room for all their rows",
+        ErrorCode.COUNT_OVERRUN,
+    )
     place = np.zeros(site.tokens, np.int64)  # Of each token in the walk.
     place[tokens] = np.arange(len(tokens))
     chosen = place[decision.kept]
