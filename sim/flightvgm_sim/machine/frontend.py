@@ -143,7 +143,10 @@ class FrontEnd:
         return True
 
     def _open(self, fields: dict[str, int], flags: frozenset[str]) -> bool:
-        return self._state.shared.pools[fields["pool"]].open(self._state.number, lambda: self._units(fields, flags))
+        first = fields["counter"]
+        counters = range(0) if "static" in flags else range(first, first + fields["segments"])
+        pool = self._state.shared.pools[fields["pool"]]
+        return pool.open(self._state.number, lambda: self._units(fields, flags), counters)
 
     def _units(self, fields: dict[str, int], flags: frozenset[str]) -> list[Unit]:
         shared = self._state.shared

@@ -70,19 +70,34 @@ class Pool:
         self._joined = [0] * cores
         self._told = [True] * cores
         self._units: list[Unit] = []
+        self._counters = range(0)
 
-    def open(self, core: int, units: Callable[[], list[Unit]]) -> bool:
-        """Join the current opening, or begin the next one; False while a core was not told that the pool is empty."""
+    def open(self, core: int, units: Callable[[], list[Unit]], counters: range = range(0)) -> bool:
+        """Join the current opening, or begin the next one; False while a core was not told that the pool is empty.
+
+        Parameters
+        ----------
+        core : int
+            Which one executes OPEN.
+        units : callable
+            Gives the units of the next opening.
+        counters : range
+            Count registers that they come from.
+        """
         if self._joined[core] < self._opening:
             self._joined[core] = self._opening
             return True
         if not all(self._told):
             return False
-        self._units = units()[::-1]
+        self._units, self._counters = units()[::-1], counters
         self._opening += 1
         self._joined[core] = self._opening
         self._told = [False] * len(self._told)
         return True
+
+    def holds(self, counter: int) -> bool:
+        """Whether the pool is open and has units of a count register."""
+        return counter in self._counters and not all(self._told)
 
     def take(self, core: int) -> Unit | None:
         """The next unit in index order, or None, which the pool remembers having told the core.

@@ -244,6 +244,14 @@ def test_a_row_beyond_the_limit_is_refused_before_it_is_written(bench, op):
     assert bench.machine.counts[0] == 4
 
 
+@pytest.mark.parametrize("count", [0, 1])
+def test_a_count_of_an_open_pool_stays(bench, op, count):
+    opened = {"counter": 1, "segments": 2, "stride": 8, "largest": 1, "granule": 1}
+    walk = op("ROWS", "quantise", "compare", **{**WALK, "count": count}, limit=4, counter=2)
+    with pytest.raises(MachineError, match="count register 2 belongs to pool 3, which is open; empty the pool first"):
+        bench.run(op("SITE", **SITE), op("OPEN", pool=3, **opened), walk)
+
+
 def test_semaphores_hold_63_and_no_more(bench, op):
     bench.run(op("SET", signals=[(7, 63)]))
     with pytest.raises(MachineError, match="raises semaphore 7 to 64, above 63") as caught:

@@ -53,3 +53,18 @@ def test_a_pool_is_opened_once_for_all_cores_and_again_when_all_were_told():
         pool.take(0)
     assert pool.open(0, list)
     assert pool.take(0) == fill[0]
+
+
+def test_a_pool_holds_its_counters_until_all_cores_were_told():
+    pool = Pool(2)
+    held = []
+    steps = [
+        lambda: pool.open(0, list, range(3, 5)),
+        lambda: pool.open(1, list),
+        lambda: pool.take(0),
+        lambda: pool.take(1),
+    ]
+    for step in steps:
+        step()
+        held.append([counter for counter in range(8) if pool.holds(counter)])
+    assert held == [[3, 4], [3, 4], [3, 4], []]

@@ -27,6 +27,8 @@ def stream(state: State, issued: Issued) -> Outcome:
     """ROWS: the steps that the flags name, on all rows; nothing is written before everything was checked."""
     fields, flags, counters = issued.fields, issued.flags, state.shared.counters
     _check_flags(flags)
+    if "compare" in flags:
+        _check_counter(state, fields["counter"])
     if not fields["count"]:
         if "compare" in flags:
             state.shared.counts[fields["counter"]] = 0
@@ -54,6 +56,13 @@ def _check_flags(flags: frozenset[str]) -> None:
     require("gated" not in flags or "add" in flags, "flag gated needs flag add")
     require("quantise" in flags or not flags & {"compare", "to_a"}, "flags compare and to_a need flag quantise")
     require(not flags >= {"compare", "to_a"}, "flags compare and to_a exclude each other")
+
+
+def _check_counter(state: State, counter: int) -> None:
+    """Refuse a count register whose rows a pool is handing out."""
+    for number, pool in enumerate(state.shared.pools):
+        text = f"count register {counter} belongs to pool {number}, which is open; empty the pool first"
+        require(not pool.holds(counter), text)
 
 
 def _check_sizes(state: State, issued: Issued) -> None:
