@@ -25,7 +25,7 @@ SMALL = Config(
 SMALL4 = replace(SMALL, name="SMALL4", cores=4)
 V80 = Config(
     name="V80", cores=6, rows=16, columns=24, depth=4, segments=3, row_lanes=16, exp_lanes=24, gelu_lanes=8, ports=4,
-    a_bytes=2048 * KIB, b_bytes=3072 * KIB, result_bytes=2304 * KIB, parameter_bytes=128 * KIB,
+    a_bytes=2048 * KIB, b_bytes=3072 * KIB, result_bytes=2304 * KIB, parameter_bytes=32 * KIB,
     row_channels=8192, reference_bytes=64 * KIB, score_keys=4096, unit_rows=256, memory_bytes=32 << 30,
 )  # fmt: skip
 

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from flightvgm.compiler import CompileError
 from flightvgm.compiler.network import Network
+from flightvgm.compiler.target import Parameters
 from flightvgm.compiler.tiling import AttentionTiling, LinearTiling, MlpTiling, frame_parts
 from flightvgm_arch.formats import bank_line, fp16_pitch, operand_bytes, record_pitch, transposed_pitch
 from flightvgm_arch.presets import PRESETS
@@ -77,6 +78,14 @@ def test_attention_passes_fit_and_cover_the_heads(config, network, batched):
         assert 2 * first * network.head_dim % 32 == 0
         following = first + count
     assert following == network.heads
+
+
+@pytest.mark.parametrize(("name", "network"), [
+    ("SMALL", Network(144, 576, 2, 1, 51, 12, 12, 32)),
+    ("V80", Network(1152, 4608, 16, 28, 51, 15, 27, 300)),
+])  # fmt: skip
+def test_parameters_of_the_workloads_fit(name, network):
+    assert Parameters(network).size <= PRESETS[name].parameter_bytes
 
 
 def test_frames_are_cut_evenly_where_cores_outnumber_them():
