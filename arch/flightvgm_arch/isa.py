@@ -41,6 +41,7 @@ __all__ = [
     "EXTENT_BITS",
     "FLAG_BITS",
     "HEADER_BITS",
+    "LOOP_WORDS",
     "OFFSET_BITS",
     "OPCODE_BITS",
     "OPERATIONS",
@@ -68,6 +69,7 @@ __all__ = [
 ]
 
 QUEUE_DEPTH = 16  # Instructions that wait in front of a unit, the one that it works on included.
+LOOP_WORDS = 128  # Instructions of a loop that costs no fetch.
 SEMAPHORES = 32
 SEMAPHORE_LIMIT = 63
 REGISTERS = 32

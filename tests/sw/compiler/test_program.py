@@ -10,7 +10,7 @@ from flightvgm.compiler.network import Network
 from flightvgm.models.safetensors import load_safetensors, save_safetensors
 from flightvgm.recipes import RecipeError, load_recipe
 from flightvgm.recipes.recipe import parse_recipe
-from flightvgm_arch.isa import BY_NAME, EncodingError, encode, instructions
+from flightvgm_arch.isa import BY_NAME, LOOP_WORDS, EncodingError, encode, instructions
 from flightvgm_arch.presets import PRESETS
 from flightvgm_arch.sites import SITES
 
@@ -57,6 +57,16 @@ def test_code_decodes_to_itself_and_stays_inside_the_program(program):
                     assert operand[1] < program.size
             if "target" in {field.name for field in BY_NAME[item.name].fields} and item.name in {"LOOP", "TILE"}:
                 assert item["target"] < len(decoded)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_loops_cost_no_fetch(make_case, name):
+    """Twelve segments and two heads of 72; LOOP jumps back to where its loop begins."""
+    program = make_case(width=144, heads=2, grid=(12, 8, 8)).compile(PRESETS[name], RECIPE)
+    for entry in ("prompt", "forward"):
+        decoded = list(enumerate(instructions(program.code(entry))))
+        loops = [number + 1 - item["target"] for number, item in decoded if item.name == "LOOP"]
+        assert 0 < max(loops) <= LOOP_WORDS
 
 
 def test_texts_name_what_is_there(program):
@@ -171,8 +181,9 @@ def test_segments_beyond_the_instructions_are_refused(make_case):
     """The bands of 4,095 frames in chunks of 15 do not cut evenly: the gaps between segments make too many rows."""
     site = {"grid": "- / t / hw", "chunk": [15, 1], "theta_chunk": 0.9}
     recipe = parse_recipe("gaps", {"sites": dict.fromkeys(SITES, site)})
+    large = replace(PRESETS["V80"], parameter_bytes=1 << 17)
     with pytest.raises(CompileError, match="take 16953300 rows, but instructions count 16777215"):
-        make_case(width=16, heads=8, grid=(1, 1, 1)).compile(PRESETS["V80"], recipe, grid=(4095, 4095, 1))
+        make_case(width=16, heads=8, grid=(1, 1, 1)).compile(large, recipe, grid=(4095, 4095, 1))
 
 
 def test_a_field_that_overflows_has_a_remedy(case, monkeypatch):
