@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from flightvgm_arch.presets import TINY
-from flightvgm_sim.machine import MachineError
+from flightvgm_sim.machine import FaultError, MachineError
+from flightvgm_sim.machine.operands import Layout, OperandBuffer
 
 HOME = 4096  # The bench's window begins here and has 1 MiB.
 PRODUCT = {"rows": 2, "k": 16, "columns": 4, "batch0": 1, "batch1": 1, "a_pitch": 32, "b_pitch": 32, "out_pitch": 32}
@@ -17,8 +18,9 @@ TILES = {"source": HOME, "tile_bytes": 128, "tiles": 1, "depth": 1, "gate": 1}
 
 
 def prepared(op, target, to, *flags, **others):
-    rows = {"count": 2, "stride": 1, "outer": 1, "row_bytes": 32, "heads": 1, "head_dim": 16, **others}
-    return op("LOADA", *flags, source=HOME, pitch=32, **rows, target=target, to=to, to_pitch=32, signals=[(1, 1)])
+    pitches = {"pitch": 32, "row_bytes": 32, "to_pitch": 32}
+    rows = {"count": 2, "stride": 1, "outer": 1, "heads": 1, "head_dim": 16, **pitches, **others}
+    return op("LOADA", *flags, source=HOME, **rows, target=target, to=to, signals=[(1, 1)])
 
 
 @pytest.mark.parametrize(
@@ -81,3 +83,28 @@ def test_operands_that_tiles_destroy_are_refused(bench, op):
     product = op("MM", "fp16", **PRODUCT, b=0, waits=[(2, 1)])
     with pytest.raises(MachineError, match="was overwritten by weight tiles; move the ring"):
         bench.run(prepared(op, 0, 0), prepared(op, 1, 0, count=4), ring, product)
+
+
+@pytest.mark.parametrize(
+    ("layout", "keys", "wanted"),
+    [(Layout.ROWS, 5, 4608), (Layout.BYTES, 25, 9216), (Layout.TRANSPOSED, 5, 1536), (Layout.TRANSPOSED, 9, 3072)],
+)
+def test_rows_take_whole_rounds_of_the_banks_and_keys_the_array_s_steps(layout, keys, wanted):
+    """24 banks, 8 keys at once, a pitch of 192: 24 and 48 rows, 8 and 16 keys."""
+    buffer = OperandBuffer("B", 4096, banks=24, keys_at_once=8)
+    assert buffer.extent(((1, 0), (keys, 192)), layout) == wanted
+
+
+def test_a_buffer_ends_with_its_last_whole_round_of_the_banks():
+    buffer = OperandBuffer("B", 4096, banks=24, keys_at_once=8)
+    buffer.check(3072, (), 768)
+    with pytest.raises(FaultError, match="ends at byte 3841 of buffer B, which has 3840 for whole rows of banks"):
+        buffer.check(3072, (), 769)
+
+
+def test_attention_begins_where_a_row_was_loaded(bench, op):
+    """Rows of two lines, of which the second ones are not the first ones of anything."""
+    wide = {"pitch": 64, "row_bytes": 64, "to_pitch": 64}
+    loads = prepared(op, 0, 0), prepared(op, 1, 0, **wide, count=8), prepared(op, 1, 512, "transposed")
+    with pytest.raises(MachineError, match="operand k .* does not begin where a row and a problem were loaded"):
+        bench.run(*loads, op("ATTN", **{**ATTEND, "v": 512}, waits=[(1, 3)]))
