@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from flightvgm.compiler import Program, compile_model
 from flightvgm.models import DEFAULT_CHECKPOINT, Checkpoint, load_checkpoint
+from flightvgm.models.checkpoint import MOST, MOST_GUIDANCE
 from flightvgm.models.host import Host
 from flightvgm.recipes import Recipe, load_recipe
 from flightvgm.runtime.backend import Array, Backend
@@ -160,11 +161,10 @@ class Pipeline:
             An argument is out of range, the recipe names steps that are not taken, or the prompt has an unknown word.
         """
         settings = self.checkpoint.config
-        steps = settings.steps if num_inference_steps is None else num_inference_steps
+        steps, frames = self._extents(num_inference_steps, num_frames)
         guidance = settings.guidance if guidance_scale is None else guidance_scale
-        frames = settings.frames if num_frames is None else num_frames
-        if steps < 1 or frames < 1 or not np.isfinite(guidance):
-            raise PipelineError(f"steps {steps} and frames {frames} must be at least 1 and guidance {guidance} finite")
+        if not abs(guidance) <= MOST_GUIDANCE:
+            raise PipelineError(f"the guidance {guidance} must lie between -{MOST_GUIDANCE:g} and {MOST_GUIDANCE:g}")
         if generator is not None and seed is not None:
             raise PipelineError("give a seed or a generator, not both")
         if seed is not None and seed < 0:
@@ -205,8 +205,7 @@ class Pipeline:
     def compile(self, *, num_inference_steps: int | None = None, num_frames: int | None = None) -> Program:
         """Compile for videos of so many frames in so many steps; the checkpoint's own unless given."""
         settings = self.checkpoint.config
-        steps = settings.steps if num_inference_steps is None else num_inference_steps
-        frames = settings.frames if num_frames is None else num_frames
+        steps, frames = self._extents(num_inference_steps, num_frames)
         t, h, w = settings.shape.grid((frames, settings.size, settings.size))
         return compile_model(
             self.checkpoint.weights,
@@ -219,6 +218,18 @@ class Pipeline:
             recipe=self.recipe,
             steps=steps,
         )
+
+    def _extents(self, steps: int | None, frames: int | None) -> tuple[int, int]:
+        """Steps and frames, the checkpoint's own where they are not given."""
+        settings = self.checkpoint.config
+        wanted = {
+            "steps": settings.steps if steps is None else steps,
+            "frames": settings.frames if frames is None else frames,
+        }
+        for name, count in wanted.items():
+            if not isinstance(count, int) or not 1 <= count <= MOST[name]:
+                raise PipelineError(f"{name} {count} must be a whole number from 1 to {MOST[name]}")
+        return wanted["steps"], wanted["frames"]
 
     def _backend(self, host: Host, steps: int) -> Backend:
         """Make what computes the blocks for videos of ``host`` in so many steps."""

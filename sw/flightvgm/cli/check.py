@@ -7,6 +7,7 @@ import json
 import sys
 from pathlib import Path
 
+from flightvgm.cli.options import bound
 from flightvgm.cli.progress import Progress
 from flightvgm.cli.table import table
 
@@ -25,9 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--backend", choices=("both", "reference", "golden"), default="both", help="what to compare [both]"
     )
     parser.add_argument(
-        "--reference-bound", type=float, default=REFERENCE_BOUND, help=f"largest error [{REFERENCE_BOUND}]"
+        "--reference-bound", type=bound, default=REFERENCE_BOUND, help=f"largest error [{REFERENCE_BOUND}]"
     )
-    parser.add_argument("--golden-bound", type=float, default=GOLDEN_BOUND, help=f"largest error [{GOLDEN_BOUND}]")
+    parser.add_argument("--golden-bound", type=bound, default=GOLDEN_BOUND, help=f"largest error [{GOLDEN_BOUND}]")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
 
 
@@ -55,21 +56,19 @@ def run(args: argparse.Namespace) -> int:
             found = replay(fixture, lambda: GoldenDevice(config), progress)
         errors = {name: rms_error(value, fixture.recorded[name]) for name, value in found.items()}
         reports.append(("golden", "root mean square", args.golden_bound, errors))
-    passed = all(error <= bound for _, _, bound, errors in reports for error in errors.values())
+    passed = all(error <= most for _, _, most, errors in reports for error in errors.values())
     if args.json:
         result = {
-            backend: {"measure": measure, "bound": bound, "errors": errors}
-            for backend, measure, bound, errors in reports
+            backend: {"measure": measure, "bound": most, "errors": errors} for backend, measure, most, errors in reports
         }
         json.dump(
             {"file": str(args.file), "preset": config.name, "passed": passed, **result}, sys.stdout, allow_nan=False
         )
         print()
         return 0 if passed else 1
-    for backend, measure, bound, errors in reports:
+    for backend, measure, most, errors in reports:
         rows = [
-            (name, f"{error:.2e}", f"{bound:.0e}", "ok" if error <= bound else "BEYOND")
-            for name, error in errors.items()
+            (name, f"{error:.2e}", f"{most:.0e}", "ok" if error <= most else "BEYOND") for name, error in errors.items()
         ]
         print(table((backend, f"{measure} error", "bound", "verdict"), rows) + "\n")
     return 0 if passed else 1

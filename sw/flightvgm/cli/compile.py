@@ -26,9 +26,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Compile, write, report."""
     from flightvgm.compiler.program import ENTRIES
+    from flightvgm.media import check_folder
     from flightvgm.pipeline import Pipeline
     from flightvgm_arch.isa import WORD_BYTES
 
+    check_folder(args.out)
     pipeline = Pipeline.from_pretrained(args.checkpoint, preset=args.preset, recipe=args.recipe)
     began = time.perf_counter()
     program = pipeline.compile(num_inference_steps=args.steps, num_frames=args.frames)

@@ -39,13 +39,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Generate, write, report."""
-    from flightvgm.media import MediaError, check_target, write_contact_sheet, write_video
+    from flightvgm.media import MediaError, check_rate, check_target, write_contact_sheet, write_video
     from flightvgm.pipeline import Pipeline
 
     check_target(args.out)
+    check_rate(args.fps, args.scale)
     if args.contact_sheet is not None:
         if args.contact_sheet.suffix.lower() != ".png":
             raise MediaError(f"the contact sheet '{args.contact_sheet}' must end in .png")
+        if args.contact_sheet.resolve() == args.out.resolve():
+            raise MediaError(f"video and contact sheet cannot both be '{args.out}'; name two files")
         check_target(args.contact_sheet)
     with Progress("preparing") as progress:
         pipeline = Pipeline.from_pretrained(

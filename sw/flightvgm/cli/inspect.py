@@ -18,6 +18,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print what is asked for."""
     if args.what in PAGES:
+        if args.program is not None:
+            raise ValueError(f"'{args.what}' is that of the contract; leave '{args.program}' out")
         from flightvgm_arch.reference import pages
 
         print(pages()[PAGES[args.what]], end="")

@@ -19,7 +19,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print the complaint and leave with status 2."""
-        self.exit(BAD_INPUT, f"{self.prog}: {message}; see {self.prog} --help\n")
+        self.exit(BAD_INPUT, f"{self.prog}: {plain(message)}; see {self.prog} --help\n")
 
 
 def build_parser() -> Parser:
@@ -46,15 +46,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     # Products here are small: threads of BLAS that wait for each other cost more than they bring.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    parser = build_parser()
     try:
-        args = parser.parse_args(argv)
+        args = build_parser().parse_args(argv)
+    except KeyboardInterrupt:
+        return INTERRUPTED
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else BAD_INPUT
     try:
         status: int = args.function(args)
     except KeyboardInterrupt:
-        print("\nflightvgm: interrupted; nothing was left half written", file=sys.stderr)
+        print("flightvgm: interrupted; nothing was left half written", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()
@@ -62,9 +63,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if args.debug:
             raise
-        print(f"flightvgm: {sentence(error)}", file=sys.stderr)
+        print(f"flightvgm: {plain(sentence(error))}", file=sys.stderr)
         return BAD_INPUT
     return status
+
+
+def plain(text: str) -> str:
+    """Text with control characters spelled out, so that no input can steer a terminal."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 def sentence(error: Exception) -> str:
@@ -73,5 +79,11 @@ def sentence(error: Exception) -> str:
         return f"'{error.filename}': {error.strerror or error}; check the path and its permissions"
     if isinstance(error, ValueError) and str(error):
         return " ".join(str(error).split())
+    if isinstance(error, OSError) and error.strerror:
+        return f"the output cannot be written ({error.strerror}); make room or choose another place"
+    if isinstance(error, MemoryError):
+        return "the memory does not suffice; ask for fewer frames, fewer steps or a smaller machine"
+    if isinstance(error, RecursionError):
+        return "an input file is nested too deeply; write it flat"
     text = " ".join(str(error).split())
     return f"unexpected {type(error).__name__}: {text}; add --debug for the traceback and report it"

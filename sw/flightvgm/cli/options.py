@@ -3,22 +3,40 @@
 from __future__ import annotations
 
 import argparse
+import math
 
 BACKENDS = ("golden", "reference")
+DIGITS = 9
+SEED_DIGITS = 15
 
 
 def positive(text: str) -> int:
-    """Parse a whole number of at least one."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"'{text}' must be a whole number of at least 1")
+    """Parse a whole number of at least one and at most nine digits."""
+    if not text.isdecimal() or len(text) > DIGITS or int(text) < 1:
+        raise argparse.ArgumentTypeError(
+            f"'{text[:DIGITS]}' must be a whole number of at least 1 and at most {DIGITS} digits"
+        )
     return int(text)
 
 
 def seed(text: str) -> int:
-    """Parse a whole number of at least zero."""
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"the seed '{text}' must be a whole number of at least 0")
+    """Parse a whole number of at least zero that any reader of JSON keeps."""
+    if not text.isdecimal() or len(text) > SEED_DIGITS:
+        raise argparse.ArgumentTypeError(
+            f"the seed '{text[:SEED_DIGITS]}' must be a whole number of at least 0 and at most {SEED_DIGITS} digits"
+        )
     return int(text)
+
+
+def bound(text: str) -> float:
+    """Parse a bound of an error: a finite number above zero."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"'{text}' must be a number above 0, such as 1e-5")
+    return value
 
 
 def add_machine(parser: argparse.ArgumentParser) -> None:

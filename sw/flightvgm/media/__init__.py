@@ -1,7 +1,7 @@
 """Videos on disk: GIF, MP4 and PNG contact sheets, each written whole or not at all."""
 
 from flightvgm.media.atomic import replacing
-from flightvgm.media.formats import SUFFIXES, MediaError, check_target, write_video
+from flightvgm.media.formats import SUFFIXES, MediaError, check_folder, check_rate, check_target, write_video
 from flightvgm.media.pictures import Frames, Pixels, to_pixels, upscale
 from flightvgm.media.png import contact_sheet, encode_png, write_contact_sheet
 
@@ -10,6 +10,8 @@ __all__ = [
     "Frames",
     "MediaError",
     "Pixels",
+    "check_folder",
+    "check_rate",
     "check_target",
     "contact_sheet",
     "encode_png",

@@ -17,7 +17,10 @@ def replacing(path: Path) -> Iterator[Path]:
 
     When the body raises, Ctrl-C included, the temporary file is removed and ``path`` keeps what it held.
     """
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
+    try:
+        handle, name = tempfile.mkstemp(prefix=".flightvgm-", suffix=path.suffix, dir=path.parent)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
     os.close(handle)
     temporary = Path(name)
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,45 @@ from flightvgm.media.pictures import Frames, Pixels, to_pixels, upscale
 from flightvgm.media.png import write_contact_sheet
 
 FPS = 8
+MOST_FPS = 100  # A GIF counts in hundredths of a second.
+MOST_FACTOR = 64
 SUFFIXES = (".gif", ".mp4", ".png")
 _PACKAGES = {".gif": ("PIL", "Pillow"), ".mp4": ("imageio_ffmpeg", "imageio-ffmpeg")}
 
 
 class MediaError(ValueError):
     """A video that cannot be written; the message names the remedy."""
+
+
+def check_folder(path: Path) -> None:
+    """Refuse a file in a folder where none can be made.
+
+    Raises
+    ------
+    MediaError
+        The path is a folder, or its folder is missing or read only.
+    """
+    if path.is_dir() or not path.parent.is_dir():
+        raise MediaError(f"'{path}' cannot be written; name a file in a folder that exists")
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise MediaError(f"the folder of '{path}' is read only; choose another one") from error
+
+
+def check_rate(fps: int, factor: int | None) -> None:
+    """Refuse a rate that players do not know, or an enlargement that fills the memory.
+
+    Raises
+    ------
+    MediaError
+        One of them is out of range.
+    """
+    if not 1 <= fps <= MOST_FPS:
+        raise MediaError(f"{fps} frames a second cannot be played; choose 1 to {MOST_FPS}")
+    if factor is not None and not 1 <= factor <= MOST_FACTOR:
+        raise MediaError(f"the video cannot be enlarged {factor} times; choose 1 to {MOST_FACTOR}")
 
 
 def check_target(path: Path) -> None:
@@ -32,10 +65,7 @@ def check_target(path: Path) -> None:
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise MediaError(f"'{path}' must end in {', '.join(SUFFIXES)}")
-    if path.is_dir() or not path.parent.is_dir():
-        raise MediaError(f"'{path}' cannot be written; name a file in a folder that exists")
-    if not os.access(path.parent, os.W_OK):
-        raise MediaError(f"the folder of '{path}' is read only; choose another one")
+    check_folder(path)
     if suffix in _PACKAGES:
         module, package = _PACKAGES[suffix]
         if importlib.util.find_spec(module) is None:
@@ -82,9 +112,10 @@ def write_video(path: Path, frames: Frames, *, fps: int = FPS, factor: int | Non
     Raises
     ------
     MediaError
-        As :func:`check_target`.
+        As :func:`check_target` and :func:`check_rate`.
     """
     check_target(path)
+    check_rate(fps, factor)
     suffix = path.suffix.lower()
     if suffix == ".png":
         write_contact_sheet(path, [frames])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from flightvgm_sim.reference.shape import ModelShape
 FOLDER = Path(__file__).parent.parent / "checkpoints"
 DEFAULT_CHECKPOINT = "pocket"
 PREDICTIONS: tuple[Prediction, ...] = ("velocity", "sample")
+MOST = {"frames": 8191, "size": 4096, "steps": 1000}  # Timesteps are 0 to 1000; a grid has 13 bits a side.
+MOST_GUIDANCE = 100.0  # Beyond it the tokens leave the range of FP16.
 FULL_PRECISION = ("rope.freqs",)  # Angles, not weights: FP16 would turn late frames visibly.
 
 
@@ -70,9 +73,15 @@ class CheckpointConfig:
     words: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        for name in ("frames", "size", "steps"):
-            if getattr(self, name) < 1:
-                raise CheckpointError(f"{name} is {getattr(self, name)} in the checkpoint; it must be at least 1")
+        for name, most in MOST.items():
+            if not 1 <= getattr(self, name) <= most:
+                raise CheckpointError(f"{name} is {getattr(self, name)} in the checkpoint; it must be 1 to {most}")
+        if not abs(self.guidance) <= MOST_GUIDANCE:
+            raise CheckpointError(
+                f"the guidance {self.guidance} must lie between -{MOST_GUIDANCE:g} and {MOST_GUIDANCE:g}"
+            )
+        if not (isfinite(self.shift) and isfinite(self.fps) and self.shift > 0 and self.fps > 0):
+            raise CheckpointError(f"shift {self.shift} and fps {self.fps} of the checkpoint must be above 0 and finite")
         if self.prediction not in PREDICTIONS:
             raise CheckpointError(f"the prediction '{self.prediction}' must be {' or '.join(PREDICTIONS)}")
         if len(self.words) != self.shape.vocabulary:
@@ -95,13 +104,20 @@ class CheckpointConfig:
         """Read metadata; what they say about the network is completed from the weights."""
         fields = {"frames": int, "size": int, "prediction": str, "shift": float, "steps": int, "guidance": float,
                   "recipe": str, "fps": float, "words": tuple}  # fmt: skip
+        if not isinstance(values, dict):
+            raise CheckpointError("the checkpoint's configuration is no JSON object; export the checkpoint again")
         for name in fields:
             if name not in values:
                 raise CheckpointError(f"the checkpoint's configuration lacks '{name}'; export the checkpoint again")
         try:
             known = {name: kind(values[name]) for name, kind in fields.items()}
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise CheckpointError(f"the checkpoint's configuration is malformed ({error}); export it again") from error
+        depth = values.get("depth")
+        if isinstance(depth, int) and depth > len(weights):
+            raise CheckpointError(
+                f"the configuration's depth {depth} exceeds the checkpoint's tensors; export it again"
+            )
         return cls(shape=ModelShape.from_metadata(values, weights), **known)
 
 
@@ -170,11 +186,18 @@ def load_checkpoint(name: str | Path = DEFAULT_CHECKPOINT) -> Checkpoint:
     tensors, metadata = load_safetensors(path)
     try:
         values = json.loads(metadata.get("config", ""))
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise CheckpointError(
             f"'{path}' has no readable 'config' in its metadata; export the checkpoint again"
         ) from error
-    weights = {key: value.astype(np.float32) for key, value in tensors.items()}
+    for key, value in tensors.items():
+        if value.dtype.kind != "f":
+            raise CheckpointError(f"tensor '{key}' of '{path}' is {value.dtype}; export it as floating point")
+    with np.errstate(over="ignore"):
+        weights = {key: value.astype(np.float32) for key, value in tensors.items()}
+    for key, value in weights.items():
+        if not value.ndim or not np.isfinite(value).all():
+            raise CheckpointError(f"tensor '{key}' of '{path}' is a scalar or beyond FP32; export the checkpoint again")
     config = CheckpointConfig.from_dict(values, weights)
     config.shape.check(weights)
     if config.shape.in_channels != config.channels + CODE_CHANNELS:

@@ -73,3 +73,55 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(generate, tmp_path, argume
     assert words in err
     assert len(err.splitlines()) == 1
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--guidance", "1e6"), "guidance 1000000.0 must lie between"),
+        (("--frames", "999999999"), "frames 999999999 must be a whole number from 1 to 8191"),
+        (("--frames", "9" * 5000), "at most 9 digits"),
+        (("--steps", "999999999"), "steps 999999999 must be a whole number from 1 to 1000"),
+        (("--seed", "9" * 40), "at most 15 digits"),
+        (("--scale", "100000"), "choose 1 to 64"),
+        (("--fps", "100000"), "choose 1 to 100"),
+    ],
+)
+def test_huge_numbers_are_refused_before_any_work(generate, tmp_path, arguments, words):
+    status, out, err = generate(*arguments)
+    assert (status, out, len(err.splitlines())) == (2, "", 1)
+    assert words in err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_prompt_cannot_steer_the_terminal(generate):
+    status, _, err = generate(prompt="a \x1b[31mred\x07 circle")
+    assert status == 2
+    assert "\x1b" not in err
+    assert "\\x1b[31mred\\x07" in err
+
+
+def test_video_and_contact_sheet_are_two_files(generate, tmp_path):
+    status, _, err = generate("--contact-sheet", str(tmp_path / "video.png"))
+    assert status == 2
+    assert "name two files" in err
+
+
+@pytest.mark.parametrize("json_wanted", [True, False])
+def test_output_to_a_file_has_no_control_characters(generate, json_wanted):
+    _, out, err = generate(*["--json"] * json_wanted)
+    assert err == ""
+    assert all(char.isprintable() or char == "\n" for char in out)
+
+
+def test_ctrl_c_leaves_the_old_video(generate, tmp_path, monkeypatch):
+    (tmp_path / "video.png").write_bytes(b"old")
+
+    def interrupt(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("flightvgm.runtime.golden.GoldenDevice.wait", interrupt)
+    status, out, err = generate()
+    assert (status, out) == (130, "")
+    assert "interrupted" in err
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("video.png", b"old")]

@@ -49,3 +49,13 @@ def test_what_nobody_expected_is_a_sentence_too(monkeypatch, capsys):
 
 def test_a_system_error_names_its_file():
     assert sentence(PermissionError(13, "Permission denied", "a.gif")).startswith("'a.gif': Permission denied")
+
+
+def test_a_full_disk_is_named():
+    assert "No space left" in sentence(OSError(28, "No space left on device"))
+
+
+@pytest.mark.parametrize(("error", "words"), [(MemoryError(), "fewer frames"), (RecursionError(), "nested too deeply")])
+def test_what_is_too_large_is_a_sentence(error, words):
+    assert words in sentence(error)
+    assert "unexpected" not in sentence(error)

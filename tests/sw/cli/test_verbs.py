@@ -80,3 +80,20 @@ def test_check_says_what_is_beyond_the_bound(capsys):
 def test_check_refuses_what_is_no_recording(tiny_checkpoint, capsys):
     assert main(["check", str(tiny_checkpoint)]) == 2
     assert "names begin with" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("bound", ["nan", "inf", "0", "-1", "small"])
+def test_check_refuses_an_impossible_bound(capsys, bound):
+    assert main(["check", "recording.safetensors", "--golden-bound", bound]) == 2
+    assert "above 0" in capsys.readouterr().err
+
+
+def test_compile_looks_at_its_folder_first(tiny_checkpoint, tmp_path, capsys):
+    target = tmp_path / "nowhere" / "a.fvgm"
+    assert main(["compile", "--checkpoint", str(tiny_checkpoint), "--out", str(target)]) == 2
+    assert "folder that exists" in capsys.readouterr().err
+
+
+def test_pages_of_the_contract_take_no_program(program, capsys):
+    assert main(["inspect", "isa", str(program)]) == 2
+    assert "leave" in capsys.readouterr().err

@@ -67,3 +67,37 @@ def test_weights_beyond_fp16_are_refused(tiny_checkpoint, tiny_config, tmp_path)
     with pytest.raises(CheckpointError, match=r"t_block\.1\.bias"):
         save_checkpoint(tmp_path / "a.safetensors", tiny_config, weights)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"depth": 10**30}, {"frames": 10**30}, {"frames": float("inf")}, {"size": -1}, {"steps": 0}, {"steps": 1001},
+        {"guidance": float("nan")}, {"guidance": 1e6}, {"shift": 0.0}, {"shift": float("inf")}, {"fps": -8.0},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_metadata_out_of_range_are_refused(tiny_checkpoint, tiny_config, tmp_path, change):
+    config = json.dumps({**tiny_config.to_dict(), **change})
+    with pytest.raises(ValueError, match=r"export it again|must be|must lie"):
+        load_checkpoint(rewrite(tiny_checkpoint, tmp_path / "a.safetensors", config=config))
+
+
+@pytest.mark.parametrize("config", ["3", "[]", "NaN", "[" * 100000])
+def test_metadata_that_are_no_object_are_refused(tiny_checkpoint, tmp_path, config):
+    with pytest.raises(CheckpointError, match="config"):
+        load_checkpoint(rewrite(tiny_checkpoint, tmp_path / "a.safetensors", config=config))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [lambda a: a.astype(np.int32), lambda a: np.float32(1).reshape(()), lambda a: np.full(a.shape, 1e300)],
+    ids=["whole numbers", "scalar", "beyond FP32"],
+)
+@pytest.mark.parametrize("name", ["text_encoder.words.weight", "spatial_blocks.0.mlp.fc1.weight"])
+def test_tensors_of_another_kind_are_refused(tiny_checkpoint, tmp_path, name, change):
+    tensors, metadata = load_safetensors(tiny_checkpoint)
+    tensors[name] = change(tensors[name])
+    save_safetensors(tmp_path / "a.safetensors", tensors, metadata)
+    with pytest.raises(CheckpointError, match=name):
+        load_checkpoint(tmp_path / "a.safetensors")
