@@ -183,7 +183,7 @@ def load_recipe(name: str | Path = DEFAULT_RECIPE) -> Recipe:
         raise RecipeError(f"there is no recipe '{name}'; name a .toml file or one of {', '.join(shipped())}")
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
+    except (OSError, ValueError, RecursionError) as problem:
         raise RecipeError(f"recipe '{path}' cannot be read as TOML: {problem}") from None
     return parse_recipe(path.stem, values)
 

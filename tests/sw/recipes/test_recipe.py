@@ -109,3 +109,9 @@ def test_unknown_sites_and_recipes_are_named(tmp_path):
         load_recipe(path)
     with pytest.raises(RecipeError, match="unknown site"):
         load_recipe("dense").grid("nowhere")
+
+
+def test_a_file_that_is_nested_too_deeply_is_refused(tmp_path):
+    (tmp_path / "a.toml").write_text("a=" + "[" * 20000)
+    with pytest.raises(RecipeError, match="cannot be read"):
+        load_recipe(tmp_path / "a.toml")
