@@ -21,6 +21,7 @@ from flightvgm_sim.reference.shape import ModelShape
 FOLDER = Path(__file__).parent.parent / "checkpoints"
 DEFAULT_CHECKPOINT = "pocket"
 PREDICTIONS: tuple[Prediction, ...] = ("velocity", "sample")
+NUMBER = (int, float)
 MOST = {"frames": 8191, "size": 4096, "steps": 1000}  # Timesteps are 0 to 1000; a grid has 13 bits a side.
 MOST_GUIDANCE = 100.0  # Beyond it the tokens leave the range of FP16.
 FULL_PRECISION = ("rope.freqs",)  # Angles, not weights: FP16 would turn late frames visibly.
@@ -102,17 +103,22 @@ class CheckpointConfig:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], weights: Mapping[str, NDArray[Any]]) -> CheckpointConfig:
         """Read metadata; what they say about the network is completed from the weights."""
-        fields = {"frames": int, "size": int, "prediction": str, "shift": float, "steps": int, "guidance": float,
-                  "recipe": str, "fps": float, "words": tuple}  # fmt: skip
+        fields = {"frames": (int,), "size": (int,), "prediction": (str,), "shift": NUMBER, "steps": (int,),
+                  "guidance": NUMBER, "recipe": (str,), "fps": NUMBER, "words": (list, tuple)}  # fmt: skip
         if not isinstance(values, dict):
             raise CheckpointError("the checkpoint's configuration is no JSON object; export the checkpoint again")
         for name in fields:
             if name not in values:
                 raise CheckpointError(f"the checkpoint's configuration lacks '{name}'; export the checkpoint again")
-        try:
-            known = {name: kind(values[name]) for name, kind in fields.items()}
-        except (TypeError, ValueError, OverflowError) as error:
-            raise CheckpointError(f"the checkpoint's configuration is malformed ({error}); export it again") from error
+        for name, kinds in fields.items():
+            if type(values[name]) not in kinds:
+                raise CheckpointError(
+                    f"the checkpoint's configuration is malformed: {name} is {values[name]!r}; export it again"
+                )
+        for name, value in values.items():
+            if isinstance(value, float) and not isfinite(value):
+                raise CheckpointError(f"the checkpoint's configuration has {name} {value}; it must be finite")
+        known = {name: values[name] for name in fields} | {"words": tuple(map(str, values["words"]))}
         depth = values.get("depth")
         if isinstance(depth, int) and depth > len(weights):
             raise CheckpointError(

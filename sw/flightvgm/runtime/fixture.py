@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flightvgm.models.safetensors import load_safetensors
+from flightvgm_arch.formats import FP16_MOST
 from flightvgm_sim.reference.hooks import Hooks
 from flightvgm_sim.reference.host import cast
 from flightvgm_sim.reference.shape import ModelShape
@@ -97,8 +99,12 @@ def load_fixture(path: Path) -> Fixture:
     tensors, metadata = load_safetensors(path)
     try:
         config = json.loads(metadata.get("config", ""))
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise FixtureError(f"'{path}' has no readable 'config' in its metadata; record it again") from error
+    if not isinstance(config, dict) or not all(
+        isfinite(value) for value in config.values() if isinstance(value, float)
+    ):
+        raise FixtureError(f"the 'config' of '{path}' must be a JSON object of finite values; record it again")
     parts: dict[str, dict[str, Array]] = {"model": {}, "input": {}, "intermediate": {}}
     for name, value in tensors.items():
         group, _, rest = name.partition(".")
@@ -112,28 +118,44 @@ def load_fixture(path: Path) -> Fixture:
             raise FixtureError(f"'{path}' lacks the tensor 'input.{name}'; record it again")
     if OUTPUT not in tensors:
         raise FixtureError(f"'{path}' lacks the tensor '{OUTPUT}'; record it again")
+    if isinstance(config.get("depth"), int) and config["depth"] > len(parts["model"]):
+        raise FixtureError(f"'{path}' states a depth beyond its tensors; record it again")
     shape = ModelShape.from_metadata(config, parts["model"])
     shape.check(parts["model"])
     inputs = parts["input"]
-    batch = len(inputs["x"])
-    if (
-        inputs["x"].ndim != 5
-        or inputs["y"].ndim != 4
-        or not all(len(inputs[k]) == batch for k in ("timestep", "y", "mask"))
-    ):
-        raise FixtureError(f"the inputs of '{path}' disagree about the batch of {batch}; record them again")
+    _check_inputs(path, inputs)
     samples = tuple(
         Sample(
             np.asarray(inputs["x"][i], np.float64),
             float(inputs["timestep"][i]),
             np.asarray(inputs["y"][i, 0][inputs["mask"][i] != 0], np.float64),
         )
-        for i in range(batch)
+        for i in range(len(inputs["x"]))
     )
     order = [name for name in ("x_embedder", *shape.blocks) if name in parts["intermediate"]]
     recorded = {**{name: parts["intermediate"][name] for name in order}, OUTPUT: tensors[OUTPUT]}
     fps, height, width = (float(inputs[name].ravel()[0]) for name in ("fps", "height", "width"))
     return Fixture(shape, parts["model"], samples, fps, (height, width), recorded)
+
+
+def _check_inputs(path: Path, inputs: Mapping[str, Array]) -> None:
+    """Refuse inputs of other shapes than a recording has, and values that no network takes."""
+    for name, axes in (("x", 5), ("timestep", 1), ("y", 4), ("mask", 2)):
+        if inputs[name].ndim != axes or len(inputs[name]) != len(inputs["x"]) or not inputs[name].size:
+            raise FixtureError(
+                f"'input.{name}' of '{path}' is {inputs[name].shape}; it needs {axes} axes, the batch first; "
+                "record it again"
+            )
+    if inputs["mask"].shape[1] != inputs["y"].shape[2]:
+        raise FixtureError(
+            f"'input.mask' and 'input.y' of '{path}' differ in the length of the text; record them again"
+        )
+    for name in ("x", "y", "timestep"):
+        if not (np.abs(inputs[name].astype(np.float64)) <= FP16_MOST).all():
+            raise FixtureError(f"'input.{name}' of '{path}' holds values beyond {FP16_MOST:,.0f}; record it again")
+    for name in ("fps", "height", "width"):
+        if inputs[name].size != 1 or not 0 < inputs[name].item() <= FP16_MOST:
+            raise FixtureError(f"'input.{name}' of '{path}' must be one number above 0; record it again")
 
 
 def rms_error(a: Array, exact: Array) -> float:

@@ -48,3 +48,29 @@ def test_an_unknown_tensor_is_named(tmp_path):
     save_safetensors(tmp_path / "a.safetensors", {**tensors, "extra.x": np.zeros(1)}, metadata)
     with pytest.raises(FixtureError, match=r"extra\.x"):
         load_fixture(tmp_path / "a.safetensors")
+
+
+@pytest.mark.parametrize(
+    "config", ["3", "[]", "NaN", '{"mlp_ratio": Infinity}', '{"depth": 1000000000000}', "[" * 100000]
+)
+def test_a_malformed_configuration_is_refused(tmp_path, config):
+    tensors, _ = load_safetensors(FILE)
+    save_safetensors(tmp_path / "a.safetensors", tensors, {"config": config})
+    with pytest.raises(FixtureError, match="record it again"):
+        load_fixture(tmp_path / "a.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("x", lambda a: a * 1e300), ("x", lambda a: a[:, 0]), ("x", lambda a: a[:0]), ("y", lambda a: a * 1e300),
+        ("mask", lambda a: a[:, :-1]), ("timestep", lambda a: a[:1]), ("fps", lambda a: a[:0]),
+        ("height", lambda a: a * 0), ("width", lambda a: -a),
+    ],
+)  # fmt: skip
+def test_an_impossible_input_is_named(tmp_path, name, change):
+    tensors, metadata = load_safetensors(FILE)
+    tensors[f"input.{name}"] = np.ascontiguousarray(change(tensors[f"input.{name}"].astype(np.float64)))
+    save_safetensors(tmp_path / "a.safetensors", tensors, metadata)
+    with pytest.raises(FixtureError, match=f"input.{name}"):
+        load_fixture(tmp_path / "a.safetensors")
