@@ -74,7 +74,8 @@ def test_weights_beyond_fp16_are_refused(tiny_checkpoint, tiny_config, tmp_path)
     [
         {"depth": 10**30}, {"frames": 10**30}, {"frames": float("inf")}, {"size": -1}, {"steps": 0}, {"steps": 1001},
         {"guidance": float("nan")}, {"guidance": 1e6}, {"shift": 0.0}, {"shift": float("inf")}, {"fps": -8.0},
-        {"frames": 1.5}, {"steps": True}, {"recipe": None}, {"words": "a"}, {"position_scale": float("inf")}, {"mlp_ratio": float("inf")},
+        {"frames": 1.5}, {"steps": True}, {"recipe": None}, {"words": "a"},
+        {"position_scale": float("inf")}, {"mlp_ratio": float("inf")},
     ],
     ids=str,
 )  # fmt: skip
