@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from pickle import UnpicklingError
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from flightvgm.models import CheckpointConfig, save_checkpoint
+from flightvgm.models import CheckpointConfig, CheckpointError, save_checkpoint
 from flightvgm.training.train import RECIPES
 from flightvgm.world.grammar import WORDS
 from flightvgm_sim.reference.shape import ModelShape
@@ -22,8 +23,17 @@ FPS = 8.0  # What training tells the network.
 
 
 def averaged(path: Path) -> dict[str, NDArray[np.float32]]:
-    """Read the averaged weights of a training's file."""
-    state = torch.load(path, map_location="cpu", weights_only=True)["average"]
+    """Read the averaged weights of a training's file.
+
+    Raises
+    ------
+    CheckpointError
+        The file cannot be read, or is not one of a training.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)["average"]
+    except (OSError, EOFError, KeyError, TypeError, RuntimeError, UnpicklingError) as error:
+        raise CheckpointError(f"'{path}' is no file of a training; name the .pt that one wrote") from error
     return {name: value.numpy() for name, value in state.items()}
 
 
