@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import reprlib
 import tomllib
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -99,11 +100,11 @@ class Config:
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:
-            raise ConfigError(f"name is {self.name!r}; give the machine a name")
+            raise ConfigError(f"name is {reprlib.repr(self.name)}; give the machine a name")
         for field, (low, high) in RANGES.items():
             value = getattr(self, field)
             if type(value) is not int:
-                raise ConfigError(f"{field} is {value!r}; it must be a whole number")
+                raise ConfigError(f"{field} is {reprlib.repr(value)}; it must be a whole number")
             if not low <= value <= high:
                 raise ConfigError(f"{field} is {value}; it must be {low} to {high}")
         for field in POWERS:
@@ -190,7 +191,9 @@ class Config:
         """
         try:
             values = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
+        except RecursionError:
+            raise ConfigError(f"{path} is nested too deeply; give each field of the machine one value") from None
+        except (OSError, ValueError) as problem:  # A number of thousands of digits is a plain ValueError.
             raise ConfigError(f"{path} cannot be read as TOML: {problem}") from None
         known = {item.name for item in fields(cls)}
         for key in values:
@@ -202,7 +205,7 @@ class Config:
             raise ConfigError(f"{path} lacks the field '{min(missing)}'")
         try:
             return cls(**values)
-        except ConfigError as problem:
+        except ValueError as problem:
             raise ConfigError(f"{path}: {problem}") from None
 
 

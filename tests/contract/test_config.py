@@ -121,6 +121,11 @@ def test_a_machine_is_read_from_a_file(tmp_path):
         (toml(SMALL).replace("cores = 1\n", ""), "lacks the field 'cores'"),
         (toml(SMALL, depth=3), "mine.toml: depth is 3; it must be a power of two"),
         ("cores = ", "cannot be read as TOML"),
+        ("cores = " + "[" * 5000 + "]" * 5000, "mine.toml is nested too deeply; give each field"),
+        ("cores = " + "9" * 5000, "mine.toml cannot be read as TOML"),
+        (toml(SMALL).replace("cores", "cores" + ".a" * 5000), "mine.toml: cores is .*; it must be a whole number"),
+        (toml(SMALL).replace("name", "name" + ".a" * 5000), "mine.toml: name is .*; give the machine a name"),
+        (toml(SMALL, cores="0x" + "f" * 5000).replace('"0x', "0x").replace('f"', "f"), "mine.toml: "),
     ],
 )
 def test_a_bad_file_is_refused_with_its_name(tmp_path, text, sentence):

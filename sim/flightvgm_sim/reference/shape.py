@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import reprlib
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
@@ -11,11 +13,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from flightvgm_arch.isa import EXTENT_BITS
+from flightvgm_arch.memory import LEDGER_LAYERS
+from flightvgm_arch.sites import KINDS
+
 Array = NDArray[Any]
 Weights = Mapping[str, Array]
 
 SINUSOID = 256
 SHOWN = 4
+DEPTH_MOST, SIZE_MOST = LEDGER_LAYERS // len(KINDS), (1 << EXTENT_BITS) - 1
 
 
 class ModelError(ValueError):
@@ -29,7 +36,8 @@ class ModelShape:
     Parameters
     ----------
     hidden_size, depth, num_heads : int
-        Channels, pairs of a spatial and a temporal block, and attention heads.
+        Channels, pairs of a spatial and a temporal block (as many as the machine's ledger tells apart), and attention
+        heads.
     caption_channels, model_max_length : int
         Width of a caption token and the longest caption.
     in_channels, out_channels : int
@@ -50,7 +58,7 @@ class ModelShape:
     Raises
     ------
     ModelError
-        A size is out of range.
+        A value has the wrong type, is out of range or not finite.
     """
 
     hidden_size: int
@@ -70,19 +78,26 @@ class ModelShape:
     def __post_init__(self) -> None:
         sizes = ("hidden_size", "depth", "num_heads", "caption_channels", "model_max_length", "in_channels",
                  "out_channels", "input_sq_size")  # fmt: skip
+        for name in FIELDS:
+            _check_type(name, getattr(self, name))
         for name in sizes:
-            if getattr(self, name) < 1:
-                raise ModelError(f"{name} is {getattr(self, name)}; it must be at least 1")
+            value, most = getattr(self, name), DEPTH_MOST if name == "depth" else SIZE_MOST
+            if value < 1:
+                raise ModelError(f"{name} is {value}; it must be at least 1")
+            if value > most:
+                raise ModelError(f"{name} is {reprlib.repr(value)}; it must be at most {most}")
         if self.hidden_size % self.num_heads or self.head_dim % 2:
             raise ModelError(f"hidden_size {self.hidden_size} must be num_heads {self.num_heads} times an even width")
         if self.hidden_size % 4:
             raise ModelError(f"hidden_size {self.hidden_size} must be a multiple of 4 for the position embedding")
-        if len(self.patch) != 3 or self.patch[0] != 1 or min(self.patch) < 1:
-            raise ModelError(f"patch {self.patch} must be one frame, rows and columns, such as (1, 2, 2)")
+        if len(self.patch) != 3 or self.patch[0] != 1 or not 1 <= min(self.patch) <= max(self.patch) <= SIZE_MOST:
+            raise ModelError(f"patch {reprlib.repr(self.patch)} must be one frame, rows and columns, such as (1, 2, 2)")
         if self.mlp_ratio <= 0 or (self.position_scale is not None and self.position_scale <= 0):
             raise ModelError(f"mlp_ratio {self.mlp_ratio} and position_scale {self.position_scale} must be positive")
-        if self.vocabulary < 0:
-            raise ModelError(f"vocabulary is {self.vocabulary}; it must be 0 or the number of words")
+        if not 1 <= self.hidden_size * self.mlp_ratio <= SIZE_MOST:
+            raise ModelError(f"mlp_ratio is {self.mlp_ratio}; it must give the MLP 1 to {SIZE_MOST} channels")
+        if not 0 <= self.vocabulary <= SIZE_MOST:
+            raise ModelError(f"vocabulary is {reprlib.repr(self.vocabulary)}; it must be 0 to {SIZE_MOST} words")
 
     @property
     def head_dim(self) -> int:
@@ -202,6 +217,10 @@ class ModelShape:
             A value has the wrong type, is out of range, or is neither stated nor implied.
         """
         known = {**_implied(weights), **_stated(config)}
+        if not isinstance(config.get("pred_sigma"), bool | None):
+            raise ModelError(
+                f"pred_sigma is {reprlib.repr(config['pred_sigma'])} in the configuration; it must be true or false"
+            )
         if config.get("pred_sigma") is not None and "out_channels" not in config and "in_channels" in known:
             known["out_channels"] = known["in_channels"] * (2 if config["pred_sigma"] else 1)
         needed = ("hidden_size", "depth", "num_heads", "caption_channels", "model_max_length", "in_channels",
@@ -212,27 +231,49 @@ class ModelShape:
         return cls(**known)
 
 
+FIELDS: dict[str, type] = {
+    name: {"bool": bool, "int": int, "tuple[int, int, int]": tuple}.get(str(annotation), float)
+    for name, annotation in ModelShape.__annotations__.items()
+}
+TYPES = {int: "a whole number", float: "a finite number", bool: "true or false", tuple: "three whole numbers"}
+
+
 def _some(names: list[str]) -> str:
     rest = len(names) - SHOWN
     return ", ".join(names[:SHOWN]) + (f" and {rest} more" if rest > 0 else "")
 
 
+def _check_type(name: str, value: Any, where: str = "") -> None:
+    """Refuse a field's value of the wrong type, or a number that is not finite."""
+    kind = FIELDS[name]
+    if kind is bool:
+        right = isinstance(value, bool)
+    elif kind is tuple:
+        right = isinstance(value, tuple) and all(type(side) is int for side in value)
+    elif kind is int:
+        right = type(value) is int
+    else:
+        right = (name == "position_scale" and value is None) or (
+            isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+        )
+    if not right:
+        raise ModelError(f"{name} is {reprlib.repr(value)}{where}; it must be {TYPES[kind]}")
+
+
 def _stated(config: Mapping[str, Any]) -> dict[str, Any]:
     """Fields that a configuration states, with their types checked."""
     stated: dict[str, Any] = {}
-    kinds = {int: "a whole number", float: "a number", bool: "true or false"}
-    for name, annotation in ModelShape.__annotations__.items():
-        if name == "patch" or config.get(name) is None:
-            continue
-        value, kind = config[name], {"bool": bool, "int": int}.get(annotation, float)
-        if not isinstance(value, (int, float) if kind is float else kind) or isinstance(value, bool) != (kind is bool):
-            raise ModelError(f"{name} is {value!r} in the configuration; it must be {kinds[kind]}")
-        stated[name] = kind(value)
+    for name, kind in FIELDS.items():
+        if kind is not tuple and config.get(name) is not None:
+            _check_type(name, config[name], " in the configuration")
+            stated[name] = kind(config[name])
     patch = config.get("patch_size", config.get("patch"))
     if patch is not None:
         sides = [1, patch, patch] if isinstance(patch, int) else patch
         if not isinstance(sides, (list, tuple)) or not all(type(side) is int for side in sides):
-            raise ModelError(f"patch_size is {patch!r} in the configuration; it must be a list such as [1, 2, 2]")
+            raise ModelError(
+                f"patch_size is {reprlib.repr(patch)} in the configuration; it must be a list such as [1, 2, 2]"
+            )
         stated["patch"] = tuple(sides)
     return stated
 
@@ -245,14 +286,15 @@ def _implied(weights: Weights) -> dict[str, Any]:
         implied |= {"hidden_size": embedder.shape[0], "in_channels": embedder.shape[1], "patch": embedder.shape[2:]}
         final = weights.get("final_layer.linear.bias")
         if final is not None:
-            implied["out_channels"] = final.size // prod(embedder.shape[2:])
+            implied["out_channels"] = final.size // max(prod(embedder.shape[2:]), 1)
     if caption is not None and caption.ndim == 2:
         implied |= {"model_max_length": caption.shape[0], "caption_channels": caption.shape[1]}
-    found = [re.match(r"spatial_blocks\.(\d+)\.", name) for name in weights]
+    found = [re.match(r"spatial_blocks\.(\d{1,4})\.", name) for name in weights]
     implied["depth"] = 1 + max((int(match[1]) for match in found if match), default=-1)
     implied["qk_norm"] = any(name.endswith("attn.q_norm.weight") for name in weights)
     if "rope.freqs" in weights and "hidden_size" in implied:
         implied["num_heads"] = implied["hidden_size"] // max(2 * weights["rope.freqs"].size, 1)
-    if "text_encoder.words.weight" in weights:
-        implied["vocabulary"] = weights["text_encoder.words.weight"].shape[0]
+    words = weights.get("text_encoder.words.weight")
+    if words is not None and words.ndim:
+        implied["vocabulary"] = words.shape[0]
     return implied

@@ -28,8 +28,9 @@ def ledger_table(ledger: Ledger) -> str:
 
 def summary(output: PipelineOutput) -> str:
     """Draw everything that a person wants to know about a generated video."""
+    size = f"{_count(len(output.frames), 'frame')} in {_count(output.steps, 'step')}"
     lines = [
-        f"'{output.prompt}': {len(output.frames)} frames in {output.steps} steps, seed {output.seed}",
+        f"'{output.prompt}': {size}, seed {output.seed}",
         f"{output.backend} backend, preset {output.preset}, recipe {output.recipe}, checkpoint {output.checkpoint}",
         "",
         ledger_table(output.ledger),
@@ -42,6 +43,10 @@ def summary(output: PipelineOutput) -> str:
         lines.append(f"PSNR         {psnr}  against the float64 dense video of the same seed")
         lines.append(f"SSIM         {output.ssim:.3f}")
     return "\n".join(lines)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def ledger_json(ledger: Ledger) -> dict[str, Any]:

@@ -5,24 +5,29 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from flightvgm.compiler.errors import CompileError
 from flightvgm.compiler.memory import Region, table
 from flightvgm.compiler.network import BRANCHES, Network
 from flightvgm.compiler.regions import parameter_bytes
 from flightvgm.models.safetensors import SafetensorsError, load_safetensors, save_safetensors
 from flightvgm_arch.config import Config
 from flightvgm_arch.formats import FP16_MOST, PARAMETER_END
-from flightvgm_arch.isa import WORD_BYTES, disassemble, instructions
+from flightvgm_arch.isa import ALIGNMENT, WORD_BYTES, disassemble, instructions
+from flightvgm_arch.sites import SITES
 
 FORMAT = 2
 IMAGE = "image"
 ENTRIES = ("prompt", "forward")
+METADATA = {"preset": str, "config": str, "network": dict, "recipe": str, "steps": int, "regions": dict, "size": int}
+TYPES = {str: "text", dict: "a JSON object", int: "a whole number", list: "a list"}
+THRESHOLD_BYTES = 8  # Of a site: two squared thresholds.
 Array = NDArray[Any]
 
 
@@ -180,7 +185,7 @@ class Program:
         Raises
         ------
         ProgramError
-            The file is no program, of another format, or altered.
+            The file is no program, of another format, altered, or describes what cannot be run.
         """
         try:
             tensors, metadata = load_safetensors(path)
@@ -189,20 +194,24 @@ class Program:
         try:
             described = json.loads(metadata["program"])
             version, digest, image = described["format"], metadata["digest"], tensors[IMAGE]
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, RecursionError):
             raise ProgramError(f"'{path}' is not a program; write one with flightvgm compile") from None
-        if version != FORMAT:
+        if type(version) is not int or version != FORMAT:
             raise ProgramError(f"'{path}' has program format {version}, this version reads {FORMAT}; compile it again")
         try:
+            _check_metadata(described)
             program = cls(
                 described["preset"], described["config"], Network(**described["network"]), described["recipe"],
                 described["steps"], {name: Region(name, *place) for name, place in described["regions"].items()},
                 described["size"], image,
             )  # fmt: skip
-        except (KeyError, TypeError, ValueError, AttributeError):
-            raise ProgramError(f"the metadata of '{path}' are incomplete; compile the program again") from None
+        except CompileError as error:
+            raise ProgramError(f"the metadata of '{path}' are wrong: {error}; compile the program again") from None
         if program.digest != digest:
             raise ProgramError(f"the digest of '{path}' does not match its content; compile or copy the program again")
+        reason = _image_problem(program) or _region_problem(program)
+        if reason:
+            raise ProgramError(f"'{path}' cannot be run: {reason}; compile the program again")
         return program
 
     def _describe(self) -> dict[str, Any]:
@@ -216,3 +225,66 @@ class Program:
             "regions": {region.name: [region.address, region.size] for region in self.regions.values()},
             "size": self.size,
         }
+
+
+def _check_metadata(described: Mapping[str, Any]) -> None:
+    """Refuse metadata that lack a value or hold one of the wrong type, and a program of no steps."""
+    _check_types("", described, METADATA)
+    if described["steps"] < 1:
+        raise CompileError(f"steps is {described['steps']}, not at least 1")
+    _check_types("network.", described["network"], {item.name: int for item in fields(Network)})
+    for name in described["network"]:
+        if name not in Network.__dataclass_fields__:
+            raise CompileError(f"network.{name} is unknown")
+    _check_types("regions.", described["regions"], dict.fromkeys(described["regions"], list))
+    for name, place in described["regions"].items():
+        if len(place) != 2 or not all(type(value) is int for value in place):
+            raise CompileError(f"regions.{name} is no pair of whole numbers, an address and a size")
+
+
+def _check_types(prefix: str, values: Mapping[str, Any], kinds: Mapping[str, type]) -> None:
+    for name, kind in kinds.items():
+        if name not in values:
+            raise CompileError(f"they are incomplete, without {prefix}{name}")
+        if type(values[name]) is not kind:
+            raise CompileError(f"{prefix}{name} is of type {type(values[name]).__name__}, not {TYPES[kind]}")
+
+
+def _image_problem(program: Program) -> str:
+    """Tell why the image cannot be loaded; empty where it can."""
+    image = program.image
+    if image.dtype != np.uint8 or image.ndim != 1:
+        return f"the image is {image.dtype} of shape {image.shape}, not uint8 of one axis"
+    if len(image) > program.size:
+        return f"the image has {len(image)} bytes, more than the {program.size} of the program's memory"
+    return ""
+
+
+def _region_problem(program: Program) -> str:
+    """Tell which region is absent, does not fit its content or lies where it cannot; empty where all are right."""
+    network, end = program.network, 0
+    for region in sorted(program.regions.values(), key=lambda region: region.address):
+        where = f"region '{region.name}' of {region.size} bytes at address {region.address}"
+        if region.size < 1 or region.address < 0 or region.address % ALIGNMENT:
+            return f"{where} is empty or not on a multiple of {ALIGNMENT} bytes"
+        if region.address < end:
+            return f"{where} overlaps the region before it"
+        if region.end > program.size:
+            return f"{where} exceeds the {program.size} bytes of the program's memory"
+        end = region.end
+    needed = {f"x.{branch}": network.tokens * network.row_pitch for branch in range(BRANCHES)}
+    needed |= {f"text.{branch}": network.text * network.row_pitch for branch in range(BRANCHES)}
+    needed["modulation"] = program.steps * network.modulation_bytes
+    needed["thresholds"] = program.steps * network.layers * len(SITES) * THRESHOLD_BYTES
+    held = ("thresholds", *(f"code.{entry}" for entry in ENTRIES))
+    for name in (*needed, *held):
+        if name not in program.regions:
+            return f"it has no region '{name}'"
+        region = program.regions[name]
+        if name in needed and region.size != needed[name]:
+            return f"region '{name}' has {region.size} bytes, not the {needed[name]} that its network and steps need"
+        if name in held and region.end > len(program.image):
+            return f"region '{name}' ends at byte {region.end}, behind the {len(program.image)} bytes of the image"
+        if name.startswith("code.") and region.size % WORD_BYTES:
+            return f"region '{name}' has {region.size} bytes, no whole number of instructions of {WORD_BYTES}"
+    return ""
