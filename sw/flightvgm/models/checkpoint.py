@@ -19,7 +19,7 @@ from flightvgm_sim.reference.sampler import Prediction
 from flightvgm_sim.reference.shape import ModelShape
 
 FOLDER = Path(__file__).parent.parent / "checkpoints"
-DEFAULT_CHECKPOINT = "pocket"
+DEFAULT_CHECKPOINT = "studio"
 PREDICTIONS: tuple[Prediction, ...] = ("velocity", "sample")
 NUMBER = (int, float)
 MOST = {"frames": 8191, "size": 4096, "steps": 1000}  # Timesteps are 0 to 1000; a grid has 13 bits a side.
