@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from pathlib import Path
 
@@ -31,7 +32,10 @@ def main(arguments: list[str] | None = None) -> int:
             points.append(point)
             progress(len(points), total)
     with replacing(args.folder / f"sparsity-{checkpoint.name}.json") as path:
-        path.write_text(json.dumps([point.to_dict() for point in points], indent=1) + "\n", encoding="utf-8")
+        rows = [
+            {key: None if value == math.inf else value for key, value in point.to_dict().items()} for point in points
+        ]
+        path.write_text(json.dumps(rows, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     for path in draw(points, args.folder, checkpoint.name):
         print(path)
     return 0
