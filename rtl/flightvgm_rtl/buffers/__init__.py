@@ -1,0 +1,1 @@
+"""Operand, result and parameter buffers."""

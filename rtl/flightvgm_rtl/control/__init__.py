@@ -1,0 +1,1 @@
+"""Control: instruction fetch, front end, queues, counts, pools, ledger and the registers of the host."""

@@ -1,0 +1,1 @@
+"""Memory: read and write engines, row walkers, and the load and store units."""

@@ -1,0 +1,1 @@
+"""What all components share: vectors, units, buffers between streams, faults."""

@@ -1,0 +1,1 @@
+"""Compaction of kept rows, maps, counts and the ledger of a site."""

@@ -1,0 +1,1 @@
+"""The sparsifier: the order of tokens, comparison with references, the decision."""

@@ -1,0 +1,1 @@
+"""Primitives of the device, and their portable twins."""

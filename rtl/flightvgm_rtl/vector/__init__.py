@@ -1,0 +1,1 @@
+"""Vector units: FP32 operations, the row stream, epilogue and softmax."""
