@@ -1,0 +1,1 @@
+"""FP32 and FP16 operations without handshake, one a cycle."""
