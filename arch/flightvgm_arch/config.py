@@ -14,9 +14,9 @@ from flightvgm_arch.formats import ROW_CHANNELS_MOST
 PAGE_BYTES = 4096
 RANGES = {  # Ends of the buffers, of score_keys and of unit_rows are those of the instruction fields that name them.
     "cores": (1, 16),
-    "rows": (1, 64),
-    "columns": (1, 64),
-    "depth": (1, 8),
+    "rows": (2, 64),
+    "columns": (2, 64),
+    "depth": (1, 4),
     "segments": (1, 64),
     "row_lanes": (1, 64),
     "exp_lanes": (1, 256),
@@ -50,7 +50,7 @@ class Config:
         Name of the preset, or of the user's own machine.
     cores, rows, columns, depth : int
         Cores; PE rows (tokens), PE columns (output channels) and cascade length along K of each array.
-        ``depth`` is a power of two.
+        ``columns`` is 2, 4 or a multiple of 8, for loaders write V to 8 banks of B at a time. ``depth`` is a power of two.
     segments : int
         Drain segments of each PE row; divides ``columns``.
     row_lanes, exp_lanes, gelu_lanes : int
@@ -115,6 +115,8 @@ class Config:
             value = getattr(self, field)
             if value % PAGE_BYTES:
                 raise ConfigError(f"{field} is {value}; it must be a multiple of {PAGE_BYTES}")
+        if self.columns % 8 and self.columns not in (2, 4):
+            raise ConfigError(f"columns is {self.columns}; it must be 2, 4 or a multiple of 8, as loaders write 8 banks")
         if self.columns % self.segments:
             raise ConfigError(f"segments is {self.segments}; it must divide the {self.columns} columns")
         if self.unit_rows % self.rows:
@@ -136,11 +138,6 @@ class Config:
     def fp16_macs_per_cycle(self) -> int:
         """FP16 MACs of the arrays of all cores in a cycle: two a DSP58."""
         return 2 * self.dsps
-
-    @property
-    def keys_at_once(self) -> int:
-        """Keys of V that the array takes in a cycle: its inner extent in FP16."""
-        return 2 * self.depth
 
     @property
     def drain_lanes(self) -> int:

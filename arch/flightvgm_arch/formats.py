@@ -16,6 +16,8 @@ INT8_K_MOST = 8256  # Inner extent up to which INT8 sums are exact modulo 2^28.
 ROW_CHANNELS_MOST = 8192  # Channels of a row whose sums of squares stay exact: 57 bits aligned, 27 bits in INT8.
 PARAMETER_END = 2.0**48  # FP32 values from memory lie below it in magnitude, so that no FP32 result overflows.
 TILE_VALUES = 16  # Values of a channel that lie together in a weight tile, before those of the next channel.
+KEYS_AT_ONCE = 16  # Keys of a channel of V that lie in a word of B; a problem takes room for whole words.
+HEAD_CHANNELS_STEP, HEAD_CHANNELS_LEAST = 8, 16  # Channels of a head that is transformed, or not alone in its row.
 METADATA_BYTES = 8  # FP32 scale and INT32 correction at the end of a record.
 COLUMN_BYTES = 16  # FP32 scale, FP32 bias, INT32 correction and a zero for each channel of a weight tile.
 NORM_EPSILON = 1e-6
@@ -55,8 +57,8 @@ def operand_bytes(rows: int, pitch: int, unit: int, banks: int) -> int:
     rows, pitch : int
         Rows and bytes between them.
     unit : int
-        The banks, as row number i lies in bank ``i mod banks``; for V, whose channels are banked, the keys that the
-        array takes at a time.
+        The banks, as row number i lies in bank ``i mod banks``; for V, whose channels are banked,
+        :data:`KEYS_AT_ONCE`.
     banks : int
         Rows of the array for A, columns for B.
     """

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from flightvgm_arch.errors import ErrorCode
-from flightvgm_arch.formats import bank_line, operand_bytes
+from flightvgm_arch.formats import KEYS_AT_ONCE, bank_line, operand_bytes
 from flightvgm_arch.isa import ALIGNMENT
 from flightvgm_sim.golden.fp import I64
 from flightvgm_sim.machine.buffers import Buffer, Steps, offsets
@@ -63,19 +63,17 @@ class OperandBuffer(Buffer):
         Bytes.
     banks : int
         Rows of the array for A, columns for B.
-    keys_at_once : int
-        What the keys of transposed rows are rounded to.
     """
 
-    def __init__(self, name: str, size: int, *, banks: int, keys_at_once: int) -> None:
+    def __init__(self, name: str, size: int, *, banks: int) -> None:
         super().__init__(name, size)
         self._marks = np.zeros(size // ALIGNMENT, _LINE)
-        self._banks, self._keys_at_once = banks, keys_at_once
+        self._banks = banks
 
     def extent(self, steps: Steps, layout: Layout) -> int:
         """Bytes that a problem takes."""
         count, pitch = steps[-1]
-        unit = self._keys_at_once if layout is Layout.TRANSPOSED else self._banks
+        unit = KEYS_AT_ONCE if layout is Layout.TRANSPOSED else self._banks
         return operand_bytes(count, pitch, unit, self._banks)
 
     def check(self, address: int, steps: Steps, size: int) -> None:

@@ -105,8 +105,8 @@ class State:
         config = shared.config
         self.number = number
         self.shared = shared
-        self.a = OperandBuffer("A", config.a_bytes, banks=config.rows, keys_at_once=config.keys_at_once)
-        self.b = OperandBuffer("B", config.b_bytes, banks=config.columns, keys_at_once=config.keys_at_once)
+        self.a = OperandBuffer("A", config.a_bytes, banks=config.rows)
+        self.b = OperandBuffer("B", config.b_bytes, banks=config.columns)
         self.result = Buffer("R", config.result_bytes)
         self.parameters = Buffer("P", config.parameter_bytes)
         self.ring = Ring(config.columns)

@@ -10,7 +10,7 @@ from flightvgm.compiler.assembler import SLOTS
 from flightvgm.compiler.errors import CompileError
 from flightvgm.compiler.network import Network
 from flightvgm_arch.config import Config
-from flightvgm_arch.formats import bank_line, fp16_pitch, operand_bytes, record_pitch, tile_bytes, transposed_pitch
+from flightvgm_arch.formats import KEYS_AT_ONCE, bank_line, fp16_pitch, operand_bytes, record_pitch, tile_bytes, transposed_pitch
 from flightvgm_arch.isa import ALIGNMENT
 
 UNIT_MOST, RING_MOST = (1 << 12) - 1, (1 << 8) - 1
@@ -199,7 +199,7 @@ class AttentionTiling:
             pitch = fp16_pitch(channels)
             query = operand_bytes(together, pitch, rows, rows)
             key = operand_bytes(keys, pitch, columns, columns)
-            value = operand_bytes(keys, transposed_pitch(channels, columns), config.keys_at_once, columns)
+            value = operand_bytes(keys, transposed_pitch(channels, columns), KEYS_AT_ONCE, columns)
             problems = min(keys_slot // 2 // max(key, value), in_slot // query, out_slot // (together * pitch))
             if problems >= 1:
                 fitting = min(in_slot // query * rows, out_slot // pitch)

@@ -50,7 +50,7 @@ def test_attention_of_problems_and_heads(bench, op, rng, batch, rows, keys, head
     sources = [bench.put_rows(x.reshape(-1, width)) for x in (q, k, v)]
     values, prepared = 32768, {"heads": heads, "head_dim": dim, "outer": batch, "row_bytes": 2 * width}
     steps = [
-        operand_bytes(count, pitch, unit, banks) for count, unit, banks in ((rows, 2, 2), (keys, 4, 4), (keys, 2, 4))
+        operand_bytes(count, pitch, unit, banks) for count, unit, banks in ((rows, 2, 2), (keys, 4, 4), (keys, 16, 4))
     ]
     loops = [
         {**prepared, "outer_stride": count, "to_outer": step}

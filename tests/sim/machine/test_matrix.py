@@ -236,8 +236,8 @@ def test_a_wait_for_tiles_beyond_the_ring_is_a_deadlock(bench, op):
 
 
 def test_the_array_s_columns_cut_the_tiles(make_bench, op):
-    bench = make_bench(replace(TINY, columns=6))
+    bench = make_bench(replace(TINY, columns=8))
     layer = Layer(3, 10, 14)
-    layer.tiles = tiles(layer.w, layer.scale, layer.bias, columns=6)
+    layer.tiles = tiles(layer.w, layer.scale, layer.bias, columns=8)
     bench.run(layer.load(bench, op, signals=[(1, 1)]), layer.weights(bench, op), layer.multiply(op, waits=[(1, 1)]))
     assert np.array_equal(layer.found(bench), layer.wanted)

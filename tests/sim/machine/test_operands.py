@@ -32,7 +32,7 @@ def prepared(op, target, to, *flags, **others):
         ({"heads": 2, "head_dim": 8}, {}, {}, "operand q .* was prepared for 2 heads of 8, not 1 of 16; load it with"),
         ({}, {"head_dim": 8}, {}, "operand k .* was prepared for 1 heads of 8, not 1 of 16"),
         ({}, {}, {"count": 4}, "operand v .* was prepared for 4 keys of a problem, not 2; load as many as are valid"),
-        ({}, {}, {"count": 1, "outer": 2, "to_outer": 128}, "operand v .* was prepared for 1 keys of a problem, not 2"),
+        ({}, {}, {"count": 1, "outer": 2, "to_outer": 512}, "operand v .* was prepared for 1 keys of a problem, not 2"),
     ],
 )
 def test_attention_wants_operands_that_were_prepared_for_it(bench, op, q, k, v, text):
@@ -87,16 +87,16 @@ def test_operands_that_tiles_destroy_are_refused(bench, op):
 
 @pytest.mark.parametrize(
     ("layout", "keys", "wanted"),
-    [(Layout.ROWS, 5, 4608), (Layout.BYTES, 25, 9216), (Layout.TRANSPOSED, 5, 1536), (Layout.TRANSPOSED, 9, 3072)],
+    [(Layout.ROWS, 5, 4608), (Layout.BYTES, 25, 9216), (Layout.TRANSPOSED, 5, 3072), (Layout.TRANSPOSED, 17, 6144)],
 )
 def test_rows_take_whole_rounds_of_the_banks_and_keys_the_array_s_steps(layout, keys, wanted):
-    """24 banks, 8 keys at once, a pitch of 192: 24 and 48 rows, 8 and 16 keys."""
-    buffer = OperandBuffer("B", 4096, banks=24, keys_at_once=8)
+    """24 banks, 16 keys in a word, a pitch of 192: 24 and 48 rows, 16 and 32 keys."""
+    buffer = OperandBuffer("B", 8192, banks=24)
     assert buffer.extent(((1, 0), (keys, 192)), layout) == wanted
 
 
 def test_a_buffer_ends_with_its_last_whole_round_of_the_banks():
-    buffer = OperandBuffer("B", 4096, banks=24, keys_at_once=8)
+    buffer = OperandBuffer("B", 4096, banks=24)
     buffer.check(3072, (), 768)
     with pytest.raises(FaultError, match="ends at byte 3841 of buffer B, which has 3840 for whole rows of banks"):
         buffer.check(3072, (), 769)

@@ -8,7 +8,7 @@ from flightvgm.compiler import CompileError
 from flightvgm.compiler.network import Network
 from flightvgm.compiler.target import Parameters
 from flightvgm.compiler.tiling import AttentionTiling, LinearTiling, MlpTiling, frame_parts
-from flightvgm_arch.formats import bank_line, fp16_pitch, operand_bytes, record_pitch, transposed_pitch
+from flightvgm_arch.formats import KEYS_AT_ONCE, bank_line, fp16_pitch, operand_bytes, record_pitch, transposed_pitch
 from flightvgm_arch.presets import PRESETS
 
 CONFIGS = st.builds(
@@ -65,7 +65,7 @@ def test_attention_passes_fit_and_cover_the_heads(config, network, batched):
     assert half % bank_line(columns) == tiling.in_slot % bank_line(config.rows) == 0
     assert tiling.keys_slots * tiling.keys_slot <= config.b_bytes
     assert operand_bytes(keys, pitch, columns, columns) <= tiling.key_step
-    assert operand_bytes(keys, values, config.keys_at_once, columns) <= tiling.value_step
+    assert operand_bytes(keys, values, KEYS_AT_ONCE, columns) <= tiling.value_step
     assert tiling.problems * max(tiling.key_step, tiling.value_step) <= half
     query = operand_bytes(tiling.queries, pitch, config.rows, config.rows)
     assert query <= tiling.query_step or tiling.problems == 1
