@@ -27,7 +27,8 @@ class Answer(IntEnum):
 Request = data.StructLayout({"address": ADDRESS_BITS, "beats": COUNT_BITS})
 """A run of beats; the address is a multiple of 32, and there is at least one beat."""
 Beat = data.StructLayout({"data": BEAT_BITS, "last": 1, "error": 2})
-"""A beat that was read; ``last`` ends a request. A request outside the windows gives all of its beats with the error WINDOW."""
+"""A beat that was read; ``last`` ends a request. A request outside the windows gives one beat, its last, with the
+error WINDOW."""
 Written = data.StructLayout({"data": BEAT_BITS, "strobe": BEAT_BYTES})
 """A beat to write, with a strobe for each byte."""
 Done = data.StructLayout({"valid": 1, "error": 2})
