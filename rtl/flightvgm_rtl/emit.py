@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
 from amaranth.back import verilog
 from amaranth.lib import wiring
+from amaranth.lib.wiring import In
 
+from flightvgm_arch.config import Config
+
+TOP = "flightvgm"
 _MEMORIES = "ram.v"
 
 
@@ -56,3 +61,53 @@ def component_verilog(component: wiring.Component, name: str, *, vendor: bool = 
     Ports have the names of the component's members, joined by two underscores, beside ``clk`` and ``rst``.
     """
     return Emitter(vendor=vendor).convert(component, name)
+
+
+@dataclass(frozen=True)
+class Port:
+    """A port of the top module."""
+
+    name: str
+    direction: str
+    bits: int
+
+
+@dataclass(frozen=True)
+class Emitted:
+    """A machine as Verilog.
+
+    Attributes
+    ----------
+    text : str
+        Verilog with the top module ``flightvgm``; the same for the same machine, whatever the hash seed.
+    ports : tuple of Port
+        Ports of the top module.
+    units : tuple of str
+        Modules that are placed more than once.
+    """
+
+    text: str
+    ports: tuple[Port, ...]
+    units: tuple[str, ...]
+
+
+def chip_verilog(config: Config, *, vendor: bool = False) -> Emitted:
+    """Verilog of a machine with its shell.
+
+    Parameters
+    ----------
+    config : Config
+        The machine.
+    vendor : bool
+        Instances of the device's primitives, for synthesis in Vivado.
+    """
+    from flightvgm_rtl.shell import Shell
+
+    emitter = Emitter(vendor=vendor)
+    shell = Shell(config)
+    text = emitter.convert(shell, TOP)
+    ports = tuple(
+        Port("__".join(map(str, path)), "in" if member.flow is In else "out", len(value))
+        for path, member, value in shell.signature.flatten(shell)
+    )
+    return Emitted(text, tuple(sorted(ports, key=lambda port: port.name)), emitter.units)

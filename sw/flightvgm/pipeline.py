@@ -21,12 +21,13 @@ from flightvgm.runtime.golden import GoldenDevice
 from flightvgm.runtime.ledger import Ledger
 from flightvgm.runtime.reference import ReferenceBackend
 from flightvgm.runtime.session import Session
+from flightvgm.runtime.simulated import Simulation, simulated
 from flightvgm_arch.config import Config
 from flightvgm_arch.presets import by_name
 from flightvgm_sim.reference.metrics import psnr, ssim
 from flightvgm_sim.reference.sampler import sample, timesteps
 
-BACKENDS = ("golden", "reference")
+BACKENDS = ("golden", "reference", "cosim")
 DENSE = "dense"
 Callback = Callable[[float, float, str], None]
 
@@ -87,12 +88,24 @@ class Pipeline:
     recipe : Recipe
         Sparsity recipe.
     backend : str
-        ``golden``, the bit-exact machine, or ``reference``, float64 arithmetic.
+        ``golden``, the bit-exact machine, ``reference``, float64 arithmetic, or ``cosim``, the emitted Verilog.
+    simulation : Simulation, optional
+        How the backend ``cosim`` runs.
     """
 
-    def __init__(self, checkpoint: Checkpoint, config: Config, recipe: Recipe, backend: str = "golden") -> None:
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        config: Config,
+        recipe: Recipe,
+        backend: str = "golden",
+        simulation: Simulation | None = None,
+    ) -> None:
         if backend not in BACKENDS:
             raise PipelineError(f"there is no backend '{backend}'; use {' or '.join(BACKENDS)}")
+        self.simulation = simulation or Simulation()
+        if backend != "cosim" and self.simulation != Simulation():
+            raise PipelineError(f"backend '{backend}' simulates no chip; verify, resume or trace with backend 'cosim'")
         self.checkpoint = checkpoint
         self.config = config
         self.recipe = recipe
@@ -106,6 +119,7 @@ class Pipeline:
         preset: str | Config = "SMALL",
         recipe: str | Path | Recipe | None = None,
         backend: str = "golden",
+        simulation: Simulation | None = None,
     ) -> Pipeline:
         """Load a checkpoint by name or file.
 
@@ -124,7 +138,7 @@ class Pipeline:
         loaded = load_checkpoint(checkpoint or DEFAULT_CHECKPOINT)
         config = preset if isinstance(preset, Config) else by_name(str(preset))
         chosen = recipe if isinstance(recipe, Recipe) else load_recipe(recipe or loaded.config.recipe)
-        return cls(loaded, config, chosen, backend)
+        return cls(loaded, config, chosen, backend, simulation)
 
     def __call__(
         self,
@@ -235,7 +249,10 @@ class Pipeline:
         """Make what computes the blocks for videos of ``host`` in so many steps."""
         if self.backend == "reference":
             return ReferenceBackend(host, self.recipe)
-        return Session(GoldenDevice(self.config), self.compile(num_inference_steps=steps, num_frames=host.size[0]))
+        program = self.compile(num_inference_steps=steps, num_frames=host.size[0])
+        if self.backend == "cosim":
+            return simulated(self.config, program, self.simulation)
+        return Session(GoldenDevice(self.config), program)
 
 
 class _Run:

@@ -35,12 +35,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_sampling(parser)
     add_model(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
+    cosim = parser.add_argument_group("backend cosim")
+    cosim.add_argument("--verify", action="store_true", help="compare all of memory with the golden machine's")
+    cosim.add_argument("--waveform", type=Path, metavar="FILE", help=".fst: waveform around the first difference")
+    cosim.add_argument("--resume", type=Path, metavar="DIR", help="keep finished steps here, and go on behind them")
 
 
 def run(args: argparse.Namespace) -> int:
     """Generate, write, report."""
     from flightvgm.media import MediaError, check_rate, check_target, write_contact_sheet, write_video
     from flightvgm.pipeline import Pipeline
+    from flightvgm.runtime.simulated import Simulation
 
     check_target(args.out)
     check_rate(args.fps, args.scale)
@@ -52,7 +57,11 @@ def run(args: argparse.Namespace) -> int:
         check_target(args.contact_sheet)
     with Progress("preparing") as progress:
         pipeline = Pipeline.from_pretrained(
-            args.checkpoint, preset=args.preset, recipe=args.recipe, backend=args.backend
+            args.checkpoint,
+            preset=args.preset,
+            recipe=args.recipe,
+            backend=args.backend,
+            simulation=Simulation(verify=args.verify, waveform=args.waveform, resume=args.resume),
         )
         output: PipelineOutput = pipeline(
             args.prompt,

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-VERBS = ("generate", "compile", "run", "inspect", "check", "bench")
+VERBS = ("generate", "compile", "run", "inspect", "check", "bench", "verilog")
 BAD_INPUT = 2
 INTERRUPTED = 130
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 
-BACKENDS = ("golden", "reference")
+BACKENDS = ("golden", "reference", "cosim")
 DIGITS = 9
 SEED_DIGITS = 15
 
@@ -52,7 +52,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     """Declare checkpoint, machine, recipe and backend."""
     add_machine(parser)
     parser.add_argument("--backend", choices=BACKENDS, default="golden",
-                        help="bit-exact machine or float64 arithmetic [golden]")  # fmt: skip
+                        help="bit-exact machine, float64 arithmetic, or simulated Verilog [golden]")  # fmt: skip
 
 
 def add_sampling(parser: argparse.ArgumentParser) -> None:

@@ -10,7 +10,15 @@ from flightvgm.compiler.assembler import SLOTS
 from flightvgm.compiler.errors import CompileError
 from flightvgm.compiler.network import Network
 from flightvgm_arch.config import Config
-from flightvgm_arch.formats import KEYS_AT_ONCE, bank_line, fp16_pitch, operand_bytes, record_pitch, tile_bytes, transposed_pitch
+from flightvgm_arch.formats import (
+    KEYS_AT_ONCE,
+    bank_line,
+    fp16_pitch,
+    operand_bytes,
+    record_pitch,
+    tile_bytes,
+    transposed_pitch,
+)
 from flightvgm_arch.isa import ALIGNMENT
 
 UNIT_MOST, RING_MOST = (1 << 12) - 1, (1 << 8) - 1

@@ -1,0 +1,1 @@
+"""Simulation of emitted Verilog: a Verilated chip with memory models, as a library that Python drives."""

@@ -1,0 +1,247 @@
+"""The emitted Verilog as a device, in Verilator; on request every byte of memory is held against the golden machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flightvgm.runtime.device import Bytes, DeviceError
+from flightvgm.runtime.golden import GoldenDevice
+from flightvgm.runtime.ledger import OUTSIDE, Ledger, Place, Work
+from flightvgm_arch.config import PAGE_BYTES, Config
+from flightvgm_arch.errors import ErrorCode
+from flightvgm_arch.formats import round_up
+from flightvgm_arch.memory import LEDGER_BYTES, LEDGER_ENTRY_BYTES, LEDGER_WORDS
+from flightvgm_arch.operations import QUEUES
+from flightvgm_arch.registers import BY_NAME, FIRST_ARGUMENT, ID, WINDOWS
+from flightvgm_arch.sites import KINDS, SITES
+from flightvgm_sim.cosim.build import build
+from flightvgm_sim.cosim.chip import Chip
+
+_CHUNK = 20_000  # Cycles between two calls of a progress callback.
+_WATCHDOG = 100_000
+_BEFORE, _AFTER = 2_000, 200  # Cycles of a waveform before and behind the write that is wrong.
+_LINE = 32
+_OUTSIDE_NUMBER = 7
+
+
+class Difference(NamedTuple):
+    """The first write, in time, of which the golden machine knows nothing."""
+
+    address: int
+    found: int
+    wanted: int
+    cycle: int
+    bytes: int
+
+
+class MismatchError(DeviceError):
+    """Memory that differs from the golden machine's; ``difference`` says where and when."""
+
+    def __init__(self, difference: Difference, more: str = "") -> None:
+        self.difference = difference
+        super().__init__(
+            f"byte {difference.address:#x} is {difference.found:#04x} and should be {difference.wanted:#04x}, the "
+            f"first of {difference.bytes} bytes that differ from the golden machine, written in cycle {difference.cycle}"
+            f"{more}"
+        )
+
+
+class CosimDevice:
+    """A simulated chip; see :class:`~flightvgm.runtime.device.Device` for the methods.
+
+    Parameters
+    ----------
+    config : Config
+        The machine that the Verilog was emitted for.
+    verilog : str
+        Its text, with the top module ``flightvgm``.
+    verify : bool
+        Run each program on the golden machine as well, and compare all of memory when it has ended.
+    latency, stall, seed :
+        Of the memory models; see :class:`~flightvgm_sim.cosim.chip.Chip`.
+    waveform : Path, optional
+        FST file that is written around the first difference.
+    """
+
+    def __init__(
+        self, config: Config, verilog: str, *, verify: bool = False, latency: int = 100, stall: float = 0.0,
+        seed: int = 1, waveform: Path | None = None,
+    ) -> None:  # fmt: skip
+        self._config = config
+        self._verilog = verilog
+        self._waveform = waveform
+        self._memory = {"latency": latency, "stall": stall, "seed": seed}
+        self._chip = Chip(build(verilog, ports=config.ports * config.cores), config.memory_bytes, **self._memory)  # type: ignore[arg-type]
+        self._golden = GoldenDevice(config) if verify else None
+        self._windows: list[tuple[int, int]] = []
+        self._top = 0
+        self._table = config.memory_bytes - LEDGER_BYTES
+        self._run: tuple[int, tuple[int, ...]] = (0, ())
+        self._began = 0
+        self._before: Bytes = np.zeros(0, np.uint8)
+        self.cycles = 0  # Of all runs so far.
+        if self._get("ID") != ID:
+            raise DeviceError("the simulated chip does not answer with its ID; emit the Verilog again")
+
+    @property
+    def config(self) -> Config:
+        """The machine that this is."""
+        return self._config
+
+    def allocate(self, size: int) -> int:
+        """Reserve and open ``size`` bytes."""
+        address = self._top
+        if size < 1 or address + size > self._table:
+            raise DeviceError(f"{size} bytes do not fit the memory of '{self._config.name}'; choose a larger machine")
+        if len(self._windows) == WINDOWS:
+            raise DeviceError(f"all {WINDOWS} windows are open; allocate neighbouring buffers at once")
+        if self._golden is not None:
+            self._golden.allocate(size)
+        self._windows.append((address, address + size))
+        self._top = round_up(address + size, PAGE_BYTES)
+        return address
+
+    def write(self, address: int, data: NDArray[Any]) -> None:
+        """Copy an array's bytes to memory."""
+        raw = np.ascontiguousarray(data).reshape(-1).view(np.uint8)
+        self._reachable(address, raw.size)
+        self._chip.memory[address : address + raw.size] = raw
+        if self._golden is not None:
+            self._golden.write(address, data)
+
+    def read(self, address: int, size: int) -> Bytes:
+        """Copy ``size`` bytes from memory."""
+        self._reachable(address, size)
+        return self._chip.memory[address : address + size].copy()
+
+    def start(self, entry: int, arguments: Sequence[int] = ()) -> None:
+        """Start the chip at ``entry``."""
+        self._run = (entry, tuple(arguments))
+        self._before = self._chip.memory[: self._top].copy() if self._golden is not None else self._before
+        if self._golden is not None:
+            self._golden.start(entry, arguments)
+        self._begin(self._chip)
+
+    def wait(self, progress: Callable[[int], None] | None = None) -> None:
+        """Run until the interrupt; then compare memory, where that is wanted.
+
+        ``progress`` is told cycles.
+
+        Raises
+        ------
+        DeviceError
+            The chip stopped with an error, or its memory differs from the golden machine's.
+        """
+        while not self._chip.run(_CHUNK):
+            if progress is not None:
+                progress(self._chip.cycle - self._began)
+        self._set("ISR", 1)
+        self._get("CONTROL")
+        self.cycles += self._get("CYCLES")
+        self._raise_error()
+        if self._golden is not None:
+            self._golden.wait()
+            found = self._difference(self._chip)
+            if found is not None:
+                self._report(found)
+        if progress is not None:
+            progress(self._chip.cycle - self._began)
+
+    def counters(self) -> Mapping[str, int]:
+        """Counters of the chip by name; ``cycles`` and those of busy queues are of the last run."""
+        busy = {f"busy_{queue}": self._get(f"BUSY_{queue.upper()}") for queue in QUEUES}
+        names = {"saturations": "SATURATIONS", "padding_macs": "PADDING_MACS", "cycles": "CYCLES"}
+        return {**{key: self._get(name) for key, name in names.items()}, **busy}
+
+    def ledger(self) -> Ledger:
+        """Work so far, from the table in memory."""
+        table = self._chip.memory[self._table : self._table + LEDGER_BYTES].view("<u8")
+        rows = table.reshape(-1, LEDGER_ENTRY_BYTES // 8)[:, : len(LEDGER_WORDS)]
+        entries: dict[Place, Work] = {}
+        for number in np.flatnonzero(rows.any(axis=1)):
+            layer, site, branch = int(number) >> 4, int(number) >> 1 & 7, int(number) & 1
+            work = dict(zip(LEDGER_WORDS, map(int, rows[number]), strict=True))
+            outside = site == _OUTSIDE_NUMBER
+            name = OUTSIDE if outside else f"{KINDS[layer % len(KINDS)]}.{SITES[site]}"
+            entries[Place(branch, layer, name)] = Work(
+                rows_offered=work["rows_offered"], rows_kept=work["rows_kept"],
+                offered=work["macs_done"] if outside else work["macs_offered"], done=work["macs_done"],
+                skipped=work["macs_skipped"], attention=work["attention_macs"],
+            )  # fmt: skip
+        return Ledger(entries)
+
+    def _reachable(self, address: int, size: int) -> None:
+        if not any(first <= address and address + size <= end for first, end in self._windows):
+            raise DeviceError(f"{size} bytes at {address:#x} are not allocated; allocate them first")
+
+    def _begin(self, chip: Chip) -> None:
+        entry, arguments = self._run
+        values = {"ENTRY": entry, "WATCHDOG": _WATCHDOG, "LEDGER": self._table, "GIE": 1, "IER": 1}
+        values |= {f"R{FIRST_ARGUMENT + number}": value for number, value in enumerate(arguments)}
+        for number, (first, end) in enumerate(self._windows):
+            values |= {f"WINDOW{number}_BASE": first, f"WINDOW{number}_LIMIT": end}
+        for name, value in values.items():
+            self._set(name, value, chip)
+        self._began = chip.cycle
+        self._set("CONTROL", 1, chip)
+
+    def _set(self, name: str, value: int, chip: Chip | None = None) -> None:
+        register = BY_NAME[name]
+        for word in range(register.bits // 32):
+            (chip or self._chip).write(register.offset + 4 * word, value >> 32 * word & 0xFFFFFFFF)
+
+    def _get(self, name: str) -> int:
+        register = BY_NAME[name]
+        return sum(self._chip.read(register.offset + 4 * word) << 32 * word for word in range(register.bits // 32))
+
+    def _raise_error(self) -> None:
+        code = self._get("ERROR")
+        if code:
+            error = ErrorCode(code)
+            raise DeviceError(
+                f"the chip stopped at instruction {self._get('ERROR_PC')} of core {self._get('ERROR_CORE')} with "
+                f"{error.name}, address {self._get('ERROR_ADDRESS'):#x}"
+            )
+
+    def _difference(self, chip: Chip) -> Difference | None:
+        assert self._golden is not None
+        differing: list[NDArray[np.int64]] = []
+        for first, end in self._windows:
+            wanted = self._golden.read(first, end - first)
+            differing.append(np.flatnonzero(chip.memory[first:end] != wanted) + first)
+        places = np.concatenate(differing) if differing else np.zeros(0, np.int64)
+        if not places.size:
+            return None
+        cycles = chip.stamps[places // _LINE]
+        address = int(places[np.argmin(cycles)])
+        wanted_byte = int(self._golden.read(address, 1)[0])
+        return Difference(address, int(chip.memory[address]), wanted_byte, int(cycles.min()), places.size)
+
+    def _report(self, found: Difference) -> None:
+        """Raise the difference, with a waveform around its cycle if that is wanted."""
+        if self._waveform is None:
+            raise MismatchError(found._replace(cycle=found.cycle - self._began))
+        replayed = self._replay(None)
+        if replayed is None:
+            raise MismatchError(found, "; a replay from the same memory did not show it")
+        self._replay((max(0, replayed.cycle - _BEFORE), replayed.cycle + _AFTER))
+        raise MismatchError(replayed, f"; its waveform is in '{self._waveform}'")
+
+    def _replay(self, window: tuple[int, int] | None) -> Difference | None:
+        """Run the program once more on a fresh chip from the same memory, tracing some cycles."""
+        library = build(self._verilog, ports=self._config.ports * self._config.cores, trace=window is not None)
+        chip = Chip(library, self._config.memory_bytes, **self._memory)  # type: ignore[arg-type]
+        chip.memory[: self._before.size] = self._before
+        if window is not None and self._waveform is not None:
+            chip.trace(self._waveform, *window)
+        self._begin(chip)
+        while not chip.run(_CHUNK):
+            pass
+        found = self._difference(chip)
+        chip.close()
+        return found
