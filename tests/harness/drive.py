@@ -44,7 +44,7 @@ async def send(dut: Any, name: str, payloads: Iterable[int], *, stalls: float = 
 
 
 async def receive(dut: Any, name: str, count: int, *, stalls: float = 0.0) -> list[int]:
-    """Receive ``count`` transfers of the stream output ``name``; a cycle is refused with a probability of ``stalls``."""
+    """Receive ``count`` transfers of the output ``name``; a cycle is refused with a probability of ``stalls``."""
     valid, ready, payload = (getattr(dut, f"{name}__{part}") for part in ("valid", "ready", "payload"))
     values: list[int] = []
     while len(values) < count:

@@ -33,8 +33,8 @@ def run_bench(
     component : Component
         The unit under test.
     bench : str
-        Module of cocotb tests under ``tests``, for instance ``rtl.pe.bench_column``. It finds ``parameters`` as a JSON object in the
-        environment variable ``BENCH``, and in ``RANDOM_SEED`` what cocotb seeds ``random`` with.
+        Module of cocotb tests under ``tests``, for instance ``rtl.pe.bench_column``. It finds ``parameters`` as a JSON
+        object in the environment variable ``BENCH``; cocotb seeds ``random``.
     name : str, optional
         Name of the module.
     seed : int, optional
@@ -74,4 +74,5 @@ def _run(text: str, name: str, bench: str, seed: int, parameters: Mapping[str, A
             count, failed = get_results(Path(results))
         except SystemExit:  # The runner's way to say that a bench failed.
             count, failed = 1, 1
-        assert count and not failed, f"benches failed, seed {seed}\n{log.read_text()[-6000:]}"
+        assert count, "the bench has no tests"
+        assert not failed, f"benches failed, seed {seed}\n{log.read_text()[-6000:]}"

@@ -46,7 +46,7 @@ class MismatchError(DeviceError):
         self.difference = difference
         super().__init__(
             f"byte {difference.address:#x} is {difference.found:#04x} and should be {difference.wanted:#04x}, the "
-            f"first of {difference.bytes} bytes that differ from the golden machine, written in cycle {difference.cycle}"
+            f"first of {difference.bytes} bytes that differ from the golden machine, of cycle {difference.cycle}"
             f"{more}"
         )
 
