@@ -1,0 +1,78 @@
+"""Powers of two, in FP16."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib import memory, wiring
+from amaranth.lib.wiring import In, Out
+
+from flightvgm_arch.tables import EXP2
+from flightvgm_rtl.lib.pipeline import delay, register
+from flightvgm_rtl.vector.fp.argument import fixed_point
+
+_NODE_BITS, _DROP_BITS = EXP2.widths
+_PLACE_BITS = EXP2.place_bits
+_SEGMENT_BITS = (EXP2.segments - 1).bit_length()
+_FRACTION_BITS = _PLACE_BITS + _SEGMENT_BITS
+_DROPPED = EXP2.value_bits - 11  # Bits below the significand of a normal FP16 number.
+_END = 32
+
+
+class Exp2Half(wiring.Component):
+    """``fp16(exp2(i))`` of ``i <= 0``, as :func:`golden.functions.exp2`, bit for bit; one a cycle.
+
+    With n the integer part of ``-i`` the chord of the segment of :data:`flightvgm_arch.tables.EXP2` gives the value of the fraction, of 24
+    fractional bits; its shift by n and the rounding to nearest even are one step, as the FP32 number between them is exact. From -32
+    downwards the result is 0.
+
+    Members
+    -------
+    i : In(32)
+        FP32, not positive.
+    o : Out(16)
+        FP16, ``latency`` cycles later.
+    """
+
+    latency = 7
+
+    def __init__(self) -> None:
+        super().__init__({"i": In(32), "o": Out(16)})
+
+    def elaborate(self, _platform: Any) -> Module:
+        """Find the argument, look up, interpolate, shift, round."""
+        m = Module()
+        argument, beyond = fixed_point(m, self.i, end=_END, fraction_bits=_FRACTION_BITS)
+        value = self._value(m, argument)
+        whole = delay(m, argument[_FRACTION_BITS:], 3, "whole")
+        subnormal = Signal(5)  # Places below those of a normal number.
+        normal = Signal()
+        m.d.comb += [normal.eq(whole <= _DROPPED), subnormal.eq(Mux(normal, 0, whole - _DROPPED))]
+        wide, lost = Signal(_NODE_BITS), Signal()
+        m.d.comb += wide.eq(value >> subnormal)
+        with m.Switch(subnormal):
+            for places in range(1, _END - _DROPPED):
+                with m.Case(places):
+                    m.d.comb += lost.eq(value[:places].any())
+        upper = register(m, wide[_DROPPED:], "upper")
+        half, below = wide[_DROPPED - 1], wide[: _DROPPED - 1].any() | lost
+        increment = register(m, half & (wide[_DROPPED] | below), "increment")
+        base = register(m, Mux(normal, (_DROPPED - whole)[:4], 0), "base")
+        magnitude = Signal(15)
+        m.d.comb += magnitude.eq(Cat(Const(0, 10), base) + upper + increment)
+        zero = delay(m, beyond, 4, "zero")
+        m.d.comb += self.o.eq(register(m, Mux(zero, 0, magnitude), "rounded"))
+        return m
+
+    @staticmethod
+    def _value(m: Module, argument: Value) -> Signal:
+        """Value on the chord in units of 2^-24, three cycles behind the argument."""
+        words = [node | drop << _NODE_BITS for node, drop in zip(EXP2.nodes[:-1], EXP2.drops, strict=True)]
+        m.submodules.table = table = memory.Memory(shape=_NODE_BITS + _DROP_BITS, depth=EXP2.segments, init=words)
+        port = table.read_port()
+        m.d.comb += port.addr.eq(argument[_PLACE_BITS:_FRACTION_BITS])
+        place = register(m, argument[:_PLACE_BITS], "place")
+        product = register(m, port.data[_NODE_BITS:] * place, "product")
+        node = register(m, port.data[:_NODE_BITS], "node")
+        return register(m, (node - product[_PLACE_BITS:])[:_NODE_BITS], "value")
