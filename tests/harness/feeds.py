@@ -20,7 +20,10 @@ _EDGES = {
 def edge_values(mode: int, count: int, side: str, edges: float) -> NDArray[np.int64]:
     """Random values of a side, ``edges`` of them at the ends of their range or about zero."""
     choices = _EDGES[mode, side]
-    values = [random.choice(choices) if random.random() < edges else random.randint(choices[0], choices[-1]) for _ in range(count)]
+    values = [
+        random.choice(choices) if random.random() < edges else random.randint(choices[0], choices[-1])
+        for _ in range(count)
+    ]
     return np.array(values, dtype=np.int64)
 
 

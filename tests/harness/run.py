@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -50,6 +51,16 @@ def run_bench(
     _run(text, name, bench, SEED if seed is None else seed, {"inputs": inputs, **parameters})
 
 
+def _woken(text: str) -> str:
+    """Let every ``always @*`` run at time 0; Icarus misses the initial value that Yosys writes for this purpose.
+
+    Otherwise the outputs of a block are unknown until one of its inputs changes.
+    """
+    return re.sub(
+        r"^  reg (\\\$auto\$verilog_backend\S+) +=\s*0;", r"\g<0> initial #0 \1 = 1;", text, flags=re.MULTILINE
+    )
+
+
 def _run(text: str, name: str, bench: str, seed: int, parameters: Mapping[str, Any]) -> None:
     from cocotb_tools.runner import get_results, get_runner
 
@@ -57,7 +68,7 @@ def _run(text: str, name: str, bench: str, seed: int, parameters: Mapping[str, A
     with tempfile.TemporaryDirectory(prefix=f"{name}-{key}-") as folder:
         place = Path(folder)
         source = place / f"{name}.v"
-        source.write_text(text, encoding="utf-8")
+        source.write_text(_woken(text), encoding="utf-8")
         runner = get_runner("icarus")
         runner.build(
             sources=[source], hdl_toplevel=name, build_dir=place, always=True, timescale=("1ns", "1ps"),

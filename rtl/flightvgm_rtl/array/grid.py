@@ -46,7 +46,9 @@ class Grid(wiring.Component):
 
     def __init__(self, *, rows: int, columns: int, depth: int, segments: int = 1) -> None:
         if columns % segments:
-            raise ValueError(f"{columns} columns cannot be drained by {segments} segments; segments must divide columns")
+            raise ValueError(
+                f"{columns} columns cannot be drained by {segments} segments; segments must divide columns"
+            )
         self._rows, self._columns, self._depth, self._segments = rows, columns, depth, segments
         self.latency = depth + 8
         super().__init__(
@@ -97,7 +99,11 @@ class Grid(wiring.Component):
             waiting = [Signal(SUM_BITS, name=f"{name}_fp16_{age}", reset_less=True) for age in range(2)]
             m.d.sync += [waiting[0].eq(_either(pe.o_fp16 for pe in columns)), waiting[1].eq(waiting[0])]
             int8 = Signal(INT8_BITS, name=f"{name}_int8")
-            valid, mode, value = Signal(name=f"{name}_valid"), Signal(name=f"{name}_mode"), Signal(SUM_BITS, name=f"{name}_data", reset_less=True)
+            valid, mode, value = (
+                Signal(name=f"{name}_valid"),
+                Signal(name=f"{name}_mode"),
+                Signal(SUM_BITS, name=f"{name}_data", reset_less=True),
+            )
             first, last = Signal(name=f"{name}_first"), Signal(name=f"{name}_last")
             result = self.o_results[row][segment]
             m.d.comb += int8.eq(_either(pe.o_int8 for pe in columns))
@@ -109,7 +115,11 @@ class Grid(wiring.Component):
                 last.eq(columns[-1].o_done if segment == self._segments - 1 else 0),
             ]
             m.d.comb += [
-                result.data.eq(value), result.valid.eq(valid), result.mode.eq(mode), result.first.eq(first), result.last.eq(last)
+                result.data.eq(value),
+                result.valid.eq(valid),
+                result.mode.eq(mode),
+                result.first.eq(first),
+                result.last.eq(last),
             ]
 
 
@@ -117,5 +127,7 @@ def _either(values: Any) -> Value:
     """OR as a tree."""
     terms = list(values)
     while len(terms) > 1:
-        terms = [Value.cast(terms[i]) | terms[i + 1] if i + 1 < len(terms) else terms[i] for i in range(0, len(terms), 2)]
+        terms = [
+            Value.cast(terms[i]) | terms[i + 1] if i + 1 < len(terms) else terms[i] for i in range(0, len(terms), 2)
+        ]
     return terms[0]

@@ -179,9 +179,7 @@ class Column(wiring.Component):
         accumulator = Signal(signed(INT8_BITS), reset_less=True)
         complete, added, counted = flags[depth + 4], flags[depth + 5], flags[depth + 6]
         with m.If(complete.valid):
-            m.d.sync += feed.eq(
-                p[:width].as_signed() + Cat(top, p[high : high + width - top_bits(depth)]).as_signed()
-            )
+            m.d.sync += feed.eq(p[:width].as_signed() + Cat(top, p[high : high + width - top_bits(depth)]).as_signed())
         with m.If(added.valid & (added.mode == Mode.INT8)):
             m.d.sync += accumulator.eq(Mux(added.first, 0, accumulator) + feed)
         out16 = Signal(SUM_BITS, reset_less=True)

@@ -146,7 +146,9 @@ class Dsp58(wiring.Component):
             return set_() if values == {1} else clear()
         return Mux(inmode[bit], set_(), clear())
 
-    def _product(self, m: Module, a: tuple[Value, Value], b: tuple[Value, Value], inmode: Value, negate: Value) -> Value:
+    def _product(
+        self, m: Module, a: tuple[Value, Value], b: tuple[Value, Value], inmode: Value, negate: Value
+    ) -> Value:
         used = self.attributes
         product = Signal(signed(P_BITS))
         if used.use_mult == "NONE":
@@ -205,7 +207,13 @@ class Dsp58(wiring.Component):
         }
         tables["z"][2].update(shifted)  # type: ignore[attr-defined]
         w, x, y, z = (
-            _select(m, f"{name}_selected", opmode[low : low + width], table, {value >> low & (1 << width) - 1 for value in values})
+            _select(
+                m,
+                f"{name}_selected",
+                opmode[low : low + width],
+                table,
+                {value >> low & (1 << width) - 1 for value in values},
+            )
             for name, (low, width, table) in sorted(tables.items())
         )
         addend = Signal(P_BITS)

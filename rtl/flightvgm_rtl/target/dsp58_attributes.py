@@ -116,7 +116,9 @@ class Attributes:
                 raise ValueError(f"OPMODE {value:03x} is illegal: Z is 0 to 6, X is 01 where Y is, and nowhere else")
             if value & 3 == X_MULTIPLIER and self.use_mult == "NONE":
                 raise ValueError(f"OPMODE {value:03x} selects the product with USE_MULT NONE; use MULTIPLY or DYNAMIC")
-            if not self.preg and (value & 3 == X_P or value >> 7 == W_P or value >> 4 & 7 in (Z_P, Z_P_EXTENDED, Z_P_SHIFTED)):
+            if not self.preg and (
+                value & 3 == X_P or value >> 7 == W_P or value >> 4 & 7 in (Z_P, Z_P_EXTENDED, Z_P_SHIFTED)
+            ):
                 raise ValueError(f"OPMODE {value:03x} feeds P back with PREG 0; set PREG to 1")
         for value in self.alumodes:
             if value not in ALUMODES:

@@ -35,7 +35,9 @@ def schedule(tiles, gaps):
         feeds = len(x) // VALUES[mode]
         for feed in range(feeds):
             while random.random() < gaps:
-                cycles.append((0, random.getrandbits(3), [(random.getrandbits(27), random.getrandbits(24))] * DEPTH, None))
+                cycles.append(
+                    (0, random.getrandbits(3), [(random.getrandbits(27), random.getrandbits(24))] * DEPTH, None)
+                )
             at = slice(feed * VALUES[mode], (feed + 1) * VALUES[mode])
             flags = pack_flags(mode, feed == 0, feed == feeds - 1)
             if feed == feeds - 1:
@@ -73,7 +75,9 @@ async def play(dut, tiles, gaps):
 
 
 def mixed(count, longest, edges):
-    return [(mode, *random_tile(mode, random.randint(1, longest), edges)) for mode in random.choices((INT8, FP16), k=count)]
+    return [
+        (mode, *random_tile(mode, random.randint(1, longest), edges)) for mode in random.choices((INT8, FP16), k=count)
+    ]
 
 
 @cocotb.test()
