@@ -8,7 +8,8 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 def leading_zeros(m: Module, value: Value, name: str) -> Signal:
     """Zeros above the highest one of ``value``, combinational.
 
-    Those of a zero are its width rounded up to a power of two, less one. A tree of halves: four levels of LUTs for 64 bits.
+    Those of a zero are its width rounded up to a power of two, less one. A tree of halves: four levels of LUTs for 64
+    bits.
 
     Parameters
     ----------
