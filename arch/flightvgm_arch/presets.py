@@ -19,7 +19,7 @@ TINY = Config(
 )  # fmt: skip
 SMALL = Config(
     name="SMALL", cores=1, rows=8, columns=8, depth=2, segments=1, row_lanes=8, exp_lanes=4, gelu_lanes=4, ports=2,
-    a_bytes=96 * KIB, b_bytes=128 * KIB, result_bytes=64 * KIB, parameter_bytes=32 * KIB,
+    a_bytes=96 * KIB, b_bytes=160 * KIB, result_bytes=64 * KIB, parameter_bytes=32 * KIB,
     row_channels=2048, reference_bytes=16 * KIB, score_keys=512, unit_rows=32, memory_bytes=256 * MIB,
 )  # fmt: skip
 SMALL4 = replace(SMALL, name="SMALL4", cores=4)
