@@ -1,4 +1,4 @@
-"""Operands of the array as its edge formats them, for benches: from the fast inner product's definition, not from the gateware."""
+"""Operands of the array as its edge formats them, for benches."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Const, Module, Mux, Signal, Value
+from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -14,18 +14,20 @@ from flightvgm_rtl.pe.column import INT8_BITS, Column
 from flightvgm_rtl.pe.flags import Flags
 
 Result = data.StructLayout({"valid": 1, "mode": Mode, "first": 1, "last": 1, "data": SUM_BITS})
-"""Sum of one column over a tile; ``first`` is column 0, ``last`` the last column of the grid. Without ``valid`` all bits are zero."""
+"""Sum of one column over a tile; ``first`` is column 0, ``last`` the last one. Without ``valid`` all bits are zero."""
 
 
 class Grid(wiring.Component):
     """Sums of products of R rows with C columns, without back-pressure.
 
-    A feed gives each PE what :class:`flightvgm_rtl.pe.column.Column` multiplies. **Inputs are skewed**: the operands and flags of row r come r cycles after
-    those of row 0, the operands of column c come c cycles after those of column 0, which come with those of row 0. All slices of a cascade come at
-    once. All rows have the same flags. A feed is taken every cycle.
+    A feed gives each PE what :class:`flightvgm_rtl.pe.column.Column` multiplies. **Inputs are skewed**: the operands
+    and flags of row r come r cycles after those of row 0, the operands of column c come c cycles after those of column
+    0, which come with those of row 0. All slices of a cascade come at once. All rows have the same flags. A feed is
+    taken every cycle.
 
-    The sum of a tile in column c leaves ``latency + c`` cycles after the tile's last feed came to its row (INT8: 28 bits, sign extended). In a segment
-    one sum leaves per cycle, therefore the last feeds of two tiles lie at least ``columns / segments`` cycles apart.
+    The sum of a tile in column c leaves ``latency + c`` cycles after the tile's last feed came to its row (INT8: 28
+    bits, sign extended). In a segment one sum leaves per cycle, therefore the last feeds of two tiles lie at least
+    ``columns / segments`` cycles apart.
 
     ``latency = depth + 8``
 

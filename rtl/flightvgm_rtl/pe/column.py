@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 
 from flightvgm_rtl.array.ports import B_BITS, PRE_BITS, SUM_BITS, Mode, operands
 from flightvgm_rtl.pe.flags import Flags
-from flightvgm_rtl.pe.residues import MIDDLE, UPPER, Residues, growth, middle_bits, top_bits
+from flightvgm_rtl.pe.residues import MIDDLE, UPPER, Residues, middle_bits, top_bits
 from flightvgm_rtl.target.dsp58 import Dsp58
 from flightvgm_rtl.target.dsp58_attributes import W_C, W_P, Z_PCIN, Attributes, multiply
 
@@ -22,16 +22,19 @@ _PRE_ADD = 0b00100
 class Column(wiring.Component):
     """Multiply the operands of a row with those of a column, and add up over a tile.
 
-    A feed gives, over the slices i of the cascade, ``sum_i u_i v_i`` of ``u_i = row.pre[i] + column.pre[i]`` (27 bits) and ``v_i = row.b[i] + column.b[i]``
-    (24 bits). FP16: that is what is added up, in P of the last DSP58, modulo 2^58. INT8: ``u = u1 2^18 + u0`` and ``v = v1 2^15 + v0``, and what is added up, in
-    28 bits, is ``sum_i u0 v0 + u1 v1``, as :mod:`flightvgm_sim.golden.pe` does it: :class:`Residues` beside the cascade enter the last slice through port
-    C, with weights in [-127, 127] and activations in [-128, 127].
+    A feed gives, over the slices i of the cascade, ``sum_i u_i v_i`` of ``u_i = row.pre[i] + column.pre[i]`` (27 bits)
+    and ``v_i = row.b[i] + column.b[i]`` (24 bits). FP16: that is what is added up, in P of the last DSP58, modulo 2^58.
+    INT8: ``u = u1 2^18 + u0`` and ``v = v1 2^15 + v0``, and what is added up, in 28 bits, is ``sum_i u0 v0 + u1 v1``:
+    :class:`Residues` beside the cascade enter the last slice through port C. So weights lie in [-127, 127], activations
+    in [-128, 127]. :mod:`flightvgm_sim.golden.pe` is the reference.
 
-    Operands of slice i come i cycles after those of slice 0, with which the flags come, and leave a cycle later: those of the row with
-    the flags to the right, those of the column downwards. Cycles without ``valid`` change no sum. The mode may change from one cycle to the next.
+    Operands of slice i come i cycles after those of slice 0, with which the flags come, and leave a cycle later: those
+    of the row with the flags to the right, those of the column downwards. Cycles without ``valid`` change no sum. The
+    mode may change from one cycle to the next.
 
-    The sum of a tile leaves for one cycle, ``fp16_latency`` or ``int8_latency`` after the flags of its last feed; at all other times ``o_fp16`` and ``o_int8``
-    are zero, so that outputs of several columns are joined by OR. A feed is taken every cycle, tiles follow each other without a gap.
+    The sum of a tile leaves for one cycle, ``fp16_latency`` or ``int8_latency`` after the flags of its last feed; at
+    all other times ``o_fp16`` and ``o_int8`` are zero, so that outputs of several columns are joined by OR. A feed is
+    taken every cycle, and tiles follow each other without a gap.
 
     # Ref: S. Winograd, A new algorithm for inner product, 1968; AM004
 
@@ -153,6 +156,7 @@ class Column(wiring.Component):
         return Attributes(
             breg=2, bcascreg=2, creg=int(last), amultsel="AD", inmodereg=0, alumodereg=0, opmodereg=int(last),
             opmodes=tuple(multiply(w=w, z=z) for w in ways), alumodes=(0,), inmodes=(_PRE_ADD,),
+            controls=("cep",) if last else (),
         )  # fmt: skip
 
     def _last(self, m: Module, dsp: Dsp58, flags: list[Any], middle: Value, top: Value) -> None:

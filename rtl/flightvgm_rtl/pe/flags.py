@@ -7,4 +7,4 @@ from amaranth.lib import data
 from flightvgm_rtl.array.ports import Mode
 
 Flags = data.StructLayout({"valid": 1, "mode": Mode, "first": 1, "last": 1})
-"""Flags of a feed: ``first`` and ``last`` are those of its tile. Without ``valid`` operands and the other flags count for nothing."""
+"""Flags of a feed: ``first`` and ``last`` are those of its tile. Without ``valid`` the others count for nothing."""

@@ -36,7 +36,8 @@ class Residues(wiring.Component):
         o_middle = i_middle + u0 v1 + 8 u1 v0   mod 2^(2 + g)
         o_top = i_top + u1 v1                   mod 2^(3 + g)        g = log2(depth)
 
-    ``i_v`` comes one cycle after the other operands, ``i_middle`` and ``i_top`` two cycles. ``latency`` counts from the operands.
+    ``i_v`` comes one cycle after the other operands, ``i_middle`` and ``i_top`` two cycles. ``latency`` counts from the
+    operands.
 
     Parameters
     ----------

@@ -11,24 +11,24 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from flightvgm_rtl.target import dsp58_attributes as attributes_
-from flightvgm_rtl.target.dsp58_attributes import Attributes
+from flightvgm_rtl.target.dsp58_attributes import ENABLES, RESETS, Attributes
 
 A_BITS, B_BITS, D_BITS, P_BITS = 34, 24, 27, 58
 SHIFT = 23
-_ENABLES = ("cea1", "cea2", "ceb1", "ceb2", "cec", "ced", "cead", "cem", "cep", "cectrl", "cealumode", "ceinmode")
-_RESETS = ("rsta", "rstb", "rstc", "rstd", "rstm", "rstp", "rstctrl", "rstalumode", "rstinmode")
 
 
 class Dsp58(wiring.Component):
     """A DSP58, exact to bit and cycle for what :class:`Attributes` can say.
 
-    ``P = Z +- (W + X + Y)`` (ALUMODE 0 and 3; 1 is ``~Z + W + X + Y``, 2 is ``~(Z + W + X + Y)``), modulo 2^58, where X and Y together may be the product
-    ``M = (A or AD) * (B or AD)``, and ``AD = D +- (A or B)``, modulo 2^27. NEGATE[0] changes the sign of the product; in mode INT8 each bit
-    that of a lane. INMODE: [0] A1 instead of A2, [1] no A (B with PREADDINSEL B), [2] D enters the pre-adder, [3] it subtracts, [4] B1 instead of B2.
+    ``P = Z +- (W + X + Y)`` (ALUMODE 0 and 3; 1 is ``~Z + W + X + Y``, 2 is ``~(Z + W + X + Y)``), modulo 2^58, where X
+    and Y together may be the product ``M = (A or AD) * (B or AD)``, and ``AD = D +- (A or B)``, modulo 2^27. NEGATE[0]
+    changes the sign of the product; in mode INT8 each bit that of a lane. INMODE: [0] A1 instead of A2, [1] no A (no B
+    with PREADDINSEL B), [2] D enters the pre-adder, [3] it subtracts, [4] B1 instead of B2.
 
-    Latency to P in clock edges: of A and B AREG or BREG + MREG + PREG, over the pre-adder ADREG more; D DREG + ADREG + MREG + PREG; C CREG + PREG; PCIN
-    PREG; OPMODE and ALUMODE their register + PREG; NEGATE and INMODE INMODEREG + MREG + PREG. An enable that is not connected is one, any other
-    input zero. Registers start at zero, and only the resets of the primitive reset them.
+    Latency to P in clock edges: of A and B AREG or BREG + MREG + PREG, over the pre-adder ADREG more; D DREG + ADREG +
+    MREG + PREG; C CREG + PREG; PCIN PREG; OPMODE and ALUMODE their register + PREG; NEGATE and INMODE INMODEREG + MREG
+    + PREG. An enable that is not connected is one, any other input zero. Registers start at zero, and only the resets
+    of the primitive reset them; a reset goes before an enable.
 
     Not modelled, and tied off in the instance: SIMD, carries, pattern detection, wide XOR, asynchronous reset.
 
@@ -63,8 +63,8 @@ class Dsp58(wiring.Component):
                 "alumode": In(4),
                 "inmode": In(5),
                 "negate": In(3),
-                **{name: In(1, init=1) for name in _ENABLES},
-                **{name: In(1) for name in _RESETS},
+                **{name: In(1, init=1) for name in ENABLES},
+                **{name: In(1) for name in RESETS},
                 "p": Out(P_BITS),
                 "pcout": Out(P_BITS),
                 "acout": Out(A_BITS),
@@ -78,8 +78,10 @@ class Dsp58(wiring.Component):
         if getattr(platform, "vendor", False):
             m.submodules.dsp = self._instance()
             return m
-        inmode = self._register(m, "inmode", self.inmode, self.attributes.inmodereg, self.ceinmode, self.rstinmode)
-        negate = self._register(m, "negate", self.negate, self.attributes.inmodereg, self.ceinmode, self.rstinmode)
+        inmode = self._register(m, "inmode", self.inmode, self.attributes.inmodereg, "ceinmode", "rstinmode")
+        negate = self._register(
+            m, "negate", self._control("negate", 0), self.attributes.inmodereg, "ceinmode", "rstinmode"
+        )
         a = self._operand(m, "a", self.a, self.acin, self.acout)
         b = self._operand(m, "b", self.b, self.bcin, self.bcout)
         product = self._product(m, a, b, inmode, negate)
@@ -91,7 +93,7 @@ class Dsp58(wiring.Component):
         settings = {
             name.upper(): value
             for name, value in asdict(used).items()
-            if name not in ("opmodes", "alumodes", "inmodes", "rnd")
+            if name not in ("opmodes", "alumodes", "inmodes", "controls", "rnd")
         }
         parameters = {f"p_{name}": value for name, value in settings.items()}
         inputs = {
@@ -101,7 +103,8 @@ class Dsp58(wiring.Component):
         }
         outputs = {f"o_{name.upper()}": getattr(self, name) for name in ("p", "pcout", "acout", "bcout")}
         tied = {
-            "CARRYIN": 1, "CARRYINSEL": 3, "CARRYCASCIN": 1, "MULTSIGNIN": 1, "ASYNC_RST": 1, "CECARRYIN": 1, "RSTALLCARRYIN": 1,
+            "CARRYIN": 1, "CARRYINSEL": 3, "CARRYCASCIN": 1, "MULTSIGNIN": 1, "ASYNC_RST": 1, "CECARRYIN": 1,
+            "RSTALLCARRYIN": 1,
         }  # fmt: skip
         return Instance(
             "DSP58",
@@ -115,27 +118,34 @@ class Dsp58(wiring.Component):
             **{f"i_{name}": C(0, width) for name, width in tied.items()},
         )
 
-    @staticmethod
-    def _register(m: Module, name: str, value: Value, depth: int, enable: Value, reset: Value) -> Value:
+    def _control(self, name: str, idle: int) -> Value:
+        """Give a control that is connected, otherwise what it stays at."""
+        port: Value = getattr(self, name)
+        return port if name in self.attributes.controls else C(idle, len(port))
+
+    def _register(self, m: Module, name: str, value: Value, depth: int, enable: str, reset: str) -> Value:
         """One register with enable, and with a reset that goes before it; without depth the value itself."""
         held = Signal(value.shape(), name=f"{name}_register" if depth else f"{name}_direct", reset_less=True)
+        controls = self.attributes.controls
         if not depth:
             m.d.comb += held.eq(value)
-            return held
-        with m.If(reset):
-            m.d.sync += held.eq(0)
-        with m.Elif(enable):
+        elif not {enable, reset} & set(controls):
             m.d.sync += held.eq(value)
+        else:
+            with m.If(self._control(reset, 0)):
+                m.d.sync += held.eq(0)
+            with m.Elif(self._control(enable, 1)):
+                m.d.sync += held.eq(value)
         return held
 
     def _operand(self, m: Module, port: str, direct: Value, cascade: Value, out: Value) -> tuple[Value, Value]:
         """Give the first and the second register of A or B; what is absent is bypassed."""
         used = self.attributes
         depth, cascade_depth = getattr(used, f"{port}reg"), getattr(used, f"{port}cascreg")
-        reset = getattr(self, f"rst{port}")
+        reset = f"rst{port}"
         source = cascade if getattr(used, f"{port}_input") == "CASCADE" else direct
-        first = self._register(m, f"{port}1", source, depth == 2, getattr(self, f"ce{port}1"), reset)
-        second = self._register(m, f"{port}2", first, depth >= 1, getattr(self, f"ce{port}2"), reset)
+        first = self._register(m, f"{port}1", source, depth == 2, f"ce{port}1", reset)
+        second = self._register(m, f"{port}2", first, depth >= 1, f"ce{port}2", reset)
         m.d.comb += out.eq(first if depth == 2 and cascade_depth == 1 else second)
         return first, second
 
@@ -166,15 +176,15 @@ class Dsp58(wiring.Component):
         m.d.comb += left.eq(total if used.amultsel == "AD" else plain_a)
         m.d.comb += right.eq(total if used.bmultsel == "AD" else plain_b)
         m.d.comb += product.eq(self._lanes(left, right, negate))
-        return self._register(m, "m", product, used.mreg, self.cem, self.rstm)
+        return self._register(m, "m", product, used.mreg, "cem", "rstm")
 
     def _pre_adder(self, m: Module, operand: Value, inmode: Value) -> Value:
         used = self.attributes
-        d = self._register(m, "d", self.d, used.dreg, self.ced, self.rstd)
+        d = self._register(m, "d", self.d, used.dreg, "ced", "rstd")
         total, entering = Signal(signed(D_BITS)), Signal(signed(D_BITS))
-        m.d.comb += entering.eq(self._inmode(inmode, 2, lambda: Const(0), lambda: d.as_signed()))
+        m.d.comb += entering.eq(self._inmode(inmode, 2, lambda: Const(0), d.as_signed))
         m.d.comb += total.eq(self._inmode(inmode, 3, lambda: entering + operand, lambda: entering - operand))
-        return self._register(m, "ad", total, used.adreg, self.cead, self.rstd)
+        return self._register(m, "ad", total, used.adreg, "cead", "rstd")
 
     def _lanes(self, left: Value, right: Value, negate: Value) -> Value:
         if self.attributes.dsp_mode == "INT24":
@@ -188,11 +198,11 @@ class Dsp58(wiring.Component):
 
     def _alu(self, m: Module, joined: Value, product: Value) -> None:
         used, zero = self.attributes, Const(0, P_BITS)
-        opmode = self._register(m, "opmode", self.opmode, used.opmodereg, self.cectrl, self.rstctrl)
-        alumode = self._register(m, "alumode", self.alumode, used.alumodereg, self.cealumode, self.rstalumode)
-        c = self._register(m, "c", self.c, used.creg, self.cec, self.rstc)
+        opmode = self._register(m, "opmode", self.opmode, used.opmodereg, "cectrl", "rstctrl")
+        alumode = self._register(m, "alumode", self.alumode, used.alumodereg, "cealumode", "rstalumode")
+        c = self._register(m, "c", self.c, used.creg, "cec", "rstc")
         result = Signal(P_BITS)
-        p = self._register(m, "p", result, used.preg, self.cep, self.rstp)
+        p = self._register(m, "p", result, used.preg, "cep", "rstp")
         feedback = p if used.preg else zero
         values = used.opmodes or tuple(filter(attributes_.legal_opmode, range(attributes_.OPMODES)))
         tables: dict[str, tuple[int, int, Mapping[int, Value]]] = {

@@ -10,6 +10,8 @@ X_MULTIPLIER, X_P, X_AB = 1, 2, 3
 Y_MULTIPLIER, Y_ONES, Y_C = 1, 2, 3
 Z_PCIN, Z_P, Z_C, Z_P_EXTENDED, Z_PCIN_SHIFTED, Z_P_SHIFTED = 1, 2, 3, 4, 5, 6
 W_P, W_RND, W_C = 1, 2, 3
+ENABLES = ("cea1", "cea2", "ceb1", "ceb2", "cec", "ced", "cead", "cem", "cep", "cectrl", "cealumode", "ceinmode")
+RESETS = ("rsta", "rstb", "rstc", "rstd", "rstm", "rstp", "rstctrl", "rstalumode", "rstinmode")
 _CHOICES = {
     "dsp_mode": ("INT24", "INT8"),
     "amultsel": ("A", "AD"),
@@ -40,7 +42,8 @@ class Attributes:
     dsp_mode : str
         INT24: one signed product of 27 x 24 bits; INT8: the sum of three of 9 x 8 bits.
     areg, breg : int
-        Registers behind A and B, 0 to 2. ``acascreg`` and ``bcascreg`` are those of the cascade outputs: 1 or 2 where there are two, otherwise as many.
+        Registers behind A and B, 0 to 2. ``acascreg`` and ``bcascreg`` are those of the cascade outputs: 1 or 2 where
+        there are two, otherwise as many.
     creg, dreg, adreg, mreg, preg, opmodereg, alumodereg, inmodereg : int
         0 or 1.
     amultsel, bmultsel, preaddinsel, a_input, b_input, use_mult : str
@@ -48,8 +51,11 @@ class Attributes:
     rnd : int
         Constant at the W multiplexer, 58 bits.
     opmodes, alumodes, inmodes : tuple of int
-        Values that the ports OPMODE, ALUMODE and INMODE take; others give undefined results in the twin, whose multiplexers have only what
-        these need. Empty: all that are legal.
+        Values that the ports OPMODE, ALUMODE and INMODE take; others give undefined results in the twin, whose
+        multiplexers have only what these need. Empty: all that are legal.
+    controls : tuple of str
+        Which of :data:`ENABLES`, :data:`RESETS` and ``negate`` are connected; the twin ignores the others, which must
+        stay at one (enables) or zero.
 
     Raises
     ------
@@ -80,6 +86,7 @@ class Attributes:
     opmodes: tuple[int, ...] = ()
     alumodes: tuple[int, ...] = ()
     inmodes: tuple[int, ...] = ()
+    controls: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name, choices in _CHOICES.items():
@@ -88,6 +95,9 @@ class Attributes:
         self._check_depths()
         self._check_multiplier()
         self._check_modes()
+        for name in self.controls:
+            if name not in (*ENABLES, *RESETS, "negate"):
+                raise ValueError(f"'{name}' is no enable or reset of a DSP58; see ENABLES and RESETS")
 
     def _check_depths(self) -> None:
         for field in fields(self):
@@ -98,9 +108,8 @@ class Attributes:
             registers, cascade = getattr(self, f"{port}reg"), getattr(self, f"{port}cascreg")
             legal = (1, 2) if registers == 2 else (registers,)
             if cascade not in legal:
-                raise ValueError(
-                    f"{port.upper()}CASCREG is {cascade} with {port.upper()}REG {registers}; use {' or '.join(map(str, legal))}"
-                )
+                use = " or ".join(map(str, legal))
+                raise ValueError(f"{port.upper()}CASCREG is {cascade} with {port.upper()}REG {registers}; use {use}")
         if not 0 <= self.rnd < 1 << 58:
             raise ValueError(f"RND is {self.rnd}; it has 58 bits")
 
@@ -126,7 +135,7 @@ class Attributes:
         for value in self.inmodes:
             if not 0 <= value < 32:
                 raise ValueError(f"INMODE {value} is illegal; it has 5 bits")
-            if value & 1 and self.areg != 2 or value & 16 and self.breg != 2:
+            if (value & 1 and self.areg != 2) or (value & 16 and self.breg != 2):
                 raise ValueError(f"INMODE {value:02x} selects the first of two registers; set AREG or BREG to 2")
 
     @property

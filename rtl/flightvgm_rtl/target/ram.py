@@ -1,8 +1,8 @@
 """Memories: one write and one read port, or two ports of which one reads and writes.
 
-In Amaranth's simulator they are :class:`amaranth.lib.memory.Memory`; emitted, they are instances of the modules of ``ram.v``, from
-which Vivado infers LUT RAM, block RAM or URAM (# Ref: UG901, RAM inference) and which every simulator runs. A memory written
-out word by word would take minutes to emit.
+In Amaranth's simulator they are :class:`amaranth.lib.memory.Memory`; emitted, they are instances of the modules of
+``ram.v``, from which Vivado infers LUT RAM, block RAM or URAM (# Ref: UG901, RAM inference) and which every simulator
+runs. A memory written out word by word would take minutes to emit.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ def _check(width: int, depth: int, lanes: int, style: str) -> None:
 class Ram(wiring.Component):
     """Memory with a write port and a read port.
 
-    A read takes one cycle; ``read_data`` holds its value until the next read. A read in the cycle of a write to the same
-    address gives the old word. Contents are zero in simulation at power on, and survive reset.
+    A read takes one cycle; ``read_data`` holds its value until the next read. A read in the cycle of a write to the
+    same address gives the old word. Contents are zero in simulation at power on, and survive reset.
 
     Parameters
     ----------
@@ -94,8 +94,8 @@ class Ram(wiring.Component):
 class RamRW(wiring.Component):
     """Memory with a port that reads and writes, and one that reads.
 
-    A read takes one cycle, and its data holds until the next read of the port. The first port must not read and write in one cycle.
-    A read of the second port in the cycle of a write to the same address gives the old word.
+    A read takes one cycle, and its data holds until the next read of the port. The first port must not read and write
+    in one cycle. A read of the second port in the cycle of a write to the same address gives the old word.
 
     Parameters
     ----------

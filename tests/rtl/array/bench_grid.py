@@ -5,6 +5,7 @@ import random
 import cocotb
 import numpy as np
 from cocotb.triggers import ReadOnly, RisingEdge
+
 from harness.drive import PARAMETERS, start
 from harness.feeds import FP16, INT8, corrections, edge_values, formatted, pack_flags, pack_operands
 

@@ -5,9 +5,10 @@ import random
 import cocotb
 import numpy as np
 from cocotb.triggers import ReadOnly, RisingEdge
+
 from flightvgm_sim.golden.pe import fp16_dot, int8_dot
 from harness.drive import PARAMETERS, start
-from harness.feeds import INT8, FP16, corrections, edge_values, formatted, pack_flags, pack_operands
+from harness.feeds import FP16, INT8, corrections, edge_values, formatted, pack_flags, pack_operands
 
 DEPTH = PARAMETERS["depth"]
 VALUES = {INT8: 4 * DEPTH, FP16: 2 * DEPTH}
