@@ -90,16 +90,17 @@ class ParameterCopy(wiring.Component):
         m.submodules.even, m.submodules.odd = even, odd = banks
         for number, ram in enumerate(banks):
             mine = Signal(name=f"write_{number}")
-            m.d.comb += [mine.eq(self.write.valid & (self.write.word[0] == number)), ram.read_enable.eq(self.read_enable)]
+            m.d.comb += [
+                mine.eq(self.write.valid & (self.write.word[0] == number)),
+                ram.read_enable.eq(self.read_enable),
+            ]
             self._write(m, ram, mine, self.write.word[1:])
         above = Signal(len(even.read_address))
         m.d.comb += [
             above.eq(self.read_address[1:] + self.read_address[0]),
             even.read_address.eq(Mux(above == self._words // 2, 0, above)),
             odd.read_address.eq(self.read_address[1:]),
-            self.read_data.eq(
-                Mux(odd_first, Cat(odd.read_data, even.read_data), Cat(even.read_data, odd.read_data))
-            ),
+            self.read_data.eq(Mux(odd_first, Cat(odd.read_data, even.read_data), Cat(even.read_data, odd.read_data))),
         ]
 
     def _write(self, m: Module, ram: Ram, valid: Signal, word: Any) -> None:

@@ -164,7 +164,13 @@ class Load(wiring.Component):
     def _sequence(self, m: Module, parts: _Parts, now: Any, state: Any, stop: Signal) -> None:
         """Check, rows, and for V the channels of each problem behind its rows."""
         fields, plan = now.body.loada, parts.fields.plan
-        waited, quiet, begin, again, back = Signal(range(LoadFields.latency + 2)), Signal(), Signal(), Signal(), Signal()
+        waited, quiet, begin, again, back = (
+            Signal(range(LoadFields.latency + 2)),
+            Signal(),
+            Signal(),
+            Signal(),
+            Signal(),
+        )
         m.d.comb += [
             self.command.ready.eq((state == State.IDLE) & ~self.fault.valid),
             self.busy.eq(state != State.IDLE),

@@ -135,7 +135,9 @@ class RowPieces(wiring.Component):
                 out.data.eq(Mux(by_bytes, beat.data, Cat(group, group))),
                 out.strobe.eq(Mux(by_bytes, few, halves)),
                 out.slot.eq(self.place.p.slot),
-                out.place.eq(Cat(half, (self.place.p.word + Mux(self.transposed, 0, beats))[: (self._words - 1).bit_length()])),
+                out.place.eq(
+                    Cat(half, (self.place.p.word + Mux(self.transposed, 0, beats))[: (self._words - 1).bit_length()])
+                ),
                 out.table.eq(self.place.p.table),
                 out.row_first.eq(~begun),
                 out.row_last.eq(row_last),

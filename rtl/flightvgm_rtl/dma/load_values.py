@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -59,26 +59,25 @@ class ValueWrites(wiring.Component):
         taken = min(GROUP, self._columns)  # Channels of a transfer.
         parts = GROUP // taken
         piece_, out = self.i.p, self.o.p
-        bank, offset = Signal(SLOT_BITS), Signal(range(self._words))
+        offset = Signal(range(self._words))
         ends, step = Signal(), Signal()
         m.d.comb += [
             self.o.valid.eq(self.i.valid),
             self.i.ready.eq(self.o.ready & ends),
             step.eq(self.o.valid & self.o.ready),
             out.strobe.eq(Mux(piece_.slot == 0, (1 << KEYS_AT_ONCE) - 1, 1 << piece_.slot[:4])),
-            out.slot.eq(bank),
             out.word.eq(piece_.place[1:] + offset),
         ]
+        round_last = self._round(m, step, step & ends & piece_.row_last, taken)
         with m.If(step & ends & piece_.row_last):
-            m.d.sync += [bank.eq(0), offset.eq(0)]
-        with m.Elif(step & (bank == self._columns - taken)):
-            m.d.sync += [bank.eq(0), offset.eq(offset + self.key_words)]
-        with m.Elif(step):
-            m.d.sync += bank.eq(bank + taken)
+            m.d.sync += offset.eq(0)
+        with m.Elif(step & round_last):
+            m.d.sync += offset.eq(offset + self.key_words)
         if parts == 1:
             m.d.comb += [ends.eq(1), out.data.eq(piece_.data)]
             return m
-        part = Signal(range(parts))
+        part, chosen = Signal(range(parts)), Signal(GROUP_BITS)
+        m.d.comb += out.data.eq(chosen)
         with m.If(step):
             m.d.sync += part.eq(Mux(ends, 0, part + 1))
         with m.Switch(part):
@@ -86,7 +85,20 @@ class ValueWrites(wiring.Component):
                 following = (number + 1) * taken
                 with m.Case(number):
                     m.d.comb += [
-                        out.data.eq(piece_.data >> (16 * taken * number)),
+                        chosen.eq(piece_.data >> (16 * taken * number)),
                         ends.eq(~piece_.mask[following] if following < GROUP else 1),
                     ]
         return m
+
+    def _round(self, m: Module, step: Signal, restart: Value, taken: int) -> Value:
+        """Count banks; gives whether the transfer ends a round of them."""
+        if taken == self._columns:
+            m.d.comb += self.o.p.slot.eq(0)
+            return Const(1)
+        bank, last = Signal(SLOT_BITS), Signal()
+        m.d.comb += [last.eq(bank == self._columns - taken), self.o.p.slot.eq(bank)]
+        with m.If(restart | (step & last)):
+            m.d.sync += bank.eq(0)
+        with m.Elif(step):
+            m.d.sync += bank.eq(bank + taken)
+        return last

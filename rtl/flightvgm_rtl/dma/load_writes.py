@@ -95,9 +95,7 @@ class LoadWrites(wiring.Component):
             self.parameters.word.eq(write.word),
             self.parameters.data.eq(write.data),
             self.parameters.strobe.eq(write.strobe),
-            taken.eq(
-                Mux(self.target == TARGET_A, self.write_a.ready, (self.target != TARGET_B) | self.write_b.ready)
-            ),
+            taken.eq(Mux(self.target == TARGET_A, self.write_a.ready, (self.target != TARGET_B) | self.write_b.ready)),
             free.eq(~valid | taken),
             self.busy.eq(valid),
             self.active.eq(valid & taken),

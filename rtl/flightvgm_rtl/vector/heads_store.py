@@ -94,9 +94,7 @@ class HeadStore(wiring.Component):
     def _exponent(self, m: Module, put: Signal, heads: Fifo) -> None:
         """The largest exponent of a head, in three steps of two values and one of groups."""
         values = [self.i.p.values[16 * lane : 16 * lane + 16] for lane in range(GROUP)]
-        level: list[Value] = [
-            Mux(self.i.p.mask[lane], value[10:15], 0) for lane, value in enumerate(values)
-        ]
+        level: list[Value] = [Mux(self.i.p.mask[lane], value[10:15], 0) for lane, value in enumerate(values)]
         for depth in range(3):
             level = [
                 _largest(m, level[2 * pair], level[2 * pair + 1], f"largest_{depth}_{pair}")

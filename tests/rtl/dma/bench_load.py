@@ -171,7 +171,16 @@ async def bytes_go_to_their_places(dut):
     for stalls, latency in STALLS:
         cases = [
             Case(memory, target=A, count=1, row_bytes=32),
-            Case(memory, target=A, count=2 * BANKS[A] + 1, row_bytes=96, to_pitch=128, outer=2, stride=3, to=32 * BANKS[A]),
+            Case(
+                memory,
+                target=A,
+                count=2 * BANKS[A] + 1,
+                row_bytes=96,
+                to_pitch=128,
+                outer=2,
+                stride=3,
+                to=32 * BANKS[A],
+            ),
             Case(memory, target=B, count=BANKS[B] - 1, row_bytes=64, outer=3, outer_stride=1, to=64 * BANKS[B]),
             Case(memory, target=P, count=3, row_bytes=50, to_pitch=96, to=32, outer=2),
         ]
@@ -228,7 +237,16 @@ async def values_lie_by_channel(dut):
                 Case(memory, target=B, count=1, row_bytes=2 * 16, heads=1, dim=16, flags=("transposed",)),
                 Case(memory, target=B, count=17, row_bytes=2 * 48, heads=2, dim=24, outer=2, flags=("transposed",)),
                 Case(memory, target=B, count=16, row_bytes=2 * 12, heads=1, dim=12, flags=("transposed",)),
-                Case(memory, target=B, count=40, row_bytes=2 * 32, heads=2, dim=16, flags=("transposed",), to=32 * BANKS[B]),
+                Case(
+                    memory,
+                    target=B,
+                    count=40,
+                    row_bytes=2 * 32,
+                    heads=2,
+                    dim=16,
+                    flags=("transposed",),
+                    to=32 * BANKS[B],
+                ),
                 Case(memory, target=B, count=9, row_bytes=2 * 24, heads=1, dim=24, outer=3, flags=("transposed",)),
             ]
             await judge(dut, cases, stalls=stalls, latency=latency, memory=memory)

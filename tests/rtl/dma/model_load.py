@@ -45,8 +45,17 @@ class Port:
     """A read port: answers beats of a memory in order, after a while."""
 
     def __init__(self, dut, name, memory, stalls, latency):
-        self.names = {part: getattr(dut, f"{name}__{part}") for part in (
-            "request__valid", "request__ready", "request__payload", "beat__valid", "beat__ready", "beat__payload")}
+        self.names = {
+            part: getattr(dut, f"{name}__{part}")
+            for part in (
+                "request__valid",
+                "request__ready",
+                "request__payload",
+                "beat__valid",
+                "beat__ready",
+                "beat__payload",
+            )
+        }
         self.memory, self.stalls, self.latency = memory, stalls, latency
         self.queue, self.cycle, self.shown, self.requests, self.bad = [], 0, False, 0, {}
 
@@ -83,8 +92,10 @@ class Banks:
         self.port = {part: getattr(dut, f"write_{name}__{part}") for part in ("valid", "ready", "payload")}
         self.back = None
         if name == "b":
-            self.back = {part: getattr(dut, f"back_b__{part}") for part in (
-                "request__valid", "request__ready", "request__payload", "valid", "data")}
+            self.back = {
+                part: getattr(dut, f"back_b__{part}")
+                for part in ("request__valid", "request__ready", "request__payload", "valid", "data")
+            }
         self.banks, self.words, self.stalls = banks, words, stalls
         self.bank_bits, self.word_bits = max(1, (banks - 1).bit_length()), (words - 1).bit_length()
         self.answers = [None] * BACK_LATENCY
