@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
-from amaranth.hdl import Module, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data
 
+from flightvgm_arch.formats import PARAMETER_END
 from flightvgm_rtl.lib.pipeline import register
 from flightvgm_rtl.lib.vector import Vector
+
+_BEYOND = 127 + int(PARAMETER_END).bit_length() - 1  # Biased FP32 exponent that no parameter reaches.
 
 Combine = Callable[[Value, Value], Value]
 
@@ -44,6 +48,37 @@ def credits_left(m: Module, *, depth: int, taken: Value, freed: Value, name: str
     m.d.comb += left.eq(count != 0)
     m.d.sync += count.eq(count + freed - taken)
     return left
+
+
+def history(m: Module, event: Value, cycles: int, name: str) -> Signal:
+    """An event of ``cycles`` cycles ago, at least one; after reset none is under way."""
+    stages = Signal(cycles, name=f"{name}_stages")
+    result = Signal(name=name)
+    m.d.sync += stages.eq(Cat(event, stages[:-1]))
+    m.d.comb += result.eq(stages[-1])
+    return result
+
+
+def pick(m: Module, jobs: Sequence[Any], slot: Value, name: str) -> Any:
+    """The job of a slot."""
+    result = Signal(jobs[0].shape(), name=name)
+    m.d.comb += result.eq(Mux(slot, jobs[1], jobs[0]))
+    return result
+
+
+def count_ones(m: Module, bits: Value, name: str) -> Signal:
+    """Number of ones, ``tree_latency(len(bits))`` cycles later."""
+    held = Signal(len(bits), name=f"{name}_bits")
+    m.d.comb += held.eq(bits)
+    return tree(m, list(held), lambda left, right: left + right, name)
+
+
+def outside(m: Module, values: Any, mask: Value, name: str) -> Signal:
+    """A cycle later, whether an FP32 value that the mask names is 2^48 or more in magnitude, or no number."""
+    wanted = Signal(len(mask), name=f"{name}_wanted")
+    m.d.comb += wanted.eq(mask)
+    found = [wanted[place] & (values[place][23:31] >= _BEYOND) for place in range(len(mask))]
+    return register(m, Cat(*found).any(), name)
 
 
 def tree(m: Module, values: Sequence[Value], combine: Combine, name: str) -> Signal:

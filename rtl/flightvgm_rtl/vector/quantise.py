@@ -11,7 +11,7 @@ from amaranth.lib.wiring import In, Out
 from flightvgm_rtl.lib.fifo import Fifo
 from flightvgm_rtl.lib.pipeline import delay
 from flightvgm_rtl.sparsifier.ports import QuantisedRow, Token, quantised_group
-from flightvgm_rtl.vector.flow import credits_left, group
+from flightvgm_rtl.vector.flow import credits_left, group, history
 from flightvgm_rtl.vector.quantlane import PairSum, QuantiseLane
 from flightvgm_rtl.vector.rowscale import RowScale
 
@@ -105,7 +105,7 @@ class Quantise(wiring.Component):
         m.d.comb += result.eq(Cat(*parts))
         flags = delay(m, Cat(first, self.i.p.last, self.i_token.p.info), QuantiseLane.latency, "flags")
         m.d.comb += [
-            values.i.valid.eq(self._active(m, go, QuantiseLane.latency, "group_valid")),
+            values.i.valid.eq(history(m, go, QuantiseLane.latency, "group_valid")),
             values.i.p.values.eq(result),
             values.i.p.first.eq(flags[0]),
             values.i.p.last.eq(flags[1]),
@@ -121,7 +121,7 @@ class Quantise(wiring.Component):
         m.d.comb += pairs.i.eq(quantised)
         behind = QuantiseLane.latency + pairs.latency
         total = Signal(signed(32), reset_less=True)
-        here = self._active(m, go, behind, "sum_valid")
+        here = history(m, go, behind, "sum_valid")
         fresh = delay(m, first, behind, "sum_first")
         with m.If(here):
             with m.If(fresh):
@@ -131,16 +131,7 @@ class Quantise(wiring.Component):
         token = self.i_token.p
         of_row = delay(m, Cat(token.token, token.last, scale), behind + 1, "of_row")
         m.d.comb += [
-            rows.i.valid.eq(self._active(m, last, behind + 1, "row_valid")),
+            rows.i.valid.eq(history(m, last, behind + 1, "row_valid")),
             Cat(rows.i.p.token, rows.i.p.last, rows.i.p.scale).eq(of_row),
             rows.i.p.correction.eq(total),
         ]
-
-    @staticmethod
-    def _active(m: Module, event: Signal, cycles: int, name: str) -> Signal:
-        """An event of ``cycles`` cycles ago; none is under way after reset."""
-        history = Signal(cycles, name=name)
-        m.d.sync += history.eq(Cat(event, history[:-1]))
-        result = Signal(name=f"{name}_now")
-        m.d.comb += result.eq(history[-1])
-        return result

@@ -73,7 +73,9 @@ class QuantiseLane(wiring.Component):
         value = Signal(_VALUE_BITS)
         m.d.comb += value.eq(steps << fine)
         sure = Signal(SHIFT_BITS)
-        m.d.comb += sure.eq(Mux(places[3:].any(), 0, (Const(-1, SHIFT_BITS) << places[:3])[:SHIFT_BITS]))
+        m.d.comb += sure.eq(
+            Mux(places[3:].any(), 0, (Const((1 << SHIFT_BITS) - 1, SHIFT_BITS) << places[:3])[:SHIFT_BITS])
+        )
         return register(m, value, "value"), delay(m, sure, 2, "sure")
 
 
