@@ -10,7 +10,14 @@ from harness.run import run_bench
 def test_grid(rows, columns, depth, segments):
     grid = Grid(rows=rows, columns=columns, depth=depth, segments=segments)
     run_bench(
-        grid, "rtl.array.bench_grid", rows=rows, columns=columns, depth=depth, segments=segments, latency=grid.latency
+        grid,
+        "rtl.array.bench_grid",
+        rows=rows,
+        columns=columns,
+        depth=depth,
+        segments=segments,
+        latency=grid.latency,
+        tiles=4 if columns == 8 else 12,
     )
 
 
