@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -14,12 +14,13 @@ from flightvgm_rtl.control.commands import command
 from flightvgm_rtl.dma.load_back import ChannelBack, where
 from flightvgm_rtl.dma.load_fields import LoadFields
 from flightvgm_rtl.dma.load_pieces import RowPieces
-from flightvgm_rtl.dma.load_places import RowPlaces
+from flightvgm_rtl.dma.load_places import SLOT_BITS, TABLE_BITS, RowPlaces
 from flightvgm_rtl.dma.load_values import ValueWrites
 from flightvgm_rtl.dma.load_writes import LoadWrites
 from flightvgm_rtl.dma.ports import Answer, ReadPort
 from flightvgm_rtl.dma.walker import RowWalker
 from flightvgm_rtl.lib.fault import Fault
+from flightvgm_rtl.vector.headnorm import HeadNorm
 from flightvgm_rtl.vector.heads import HeadEntries
 
 ROTATION = 2
@@ -92,6 +93,7 @@ class Load(wiring.Component):
         now, state, stop = Signal(command("load"), reset_less=True), Signal(State), Signal()
         self._wire_rows(m, parts, now)
         self._wire_pieces(m, parts, now)
+        self._wire_norm(m, parts, now)
         self._wire_channels(m, parts, now)
         self._sequence(m, parts, now, state, stop)
         self._watch(m, parts, now, state, stop)
@@ -123,6 +125,7 @@ class Load(wiring.Component):
     def _wire_pieces(self, m: Module, parts: _Parts, now: Any) -> None:
         """Cut rows, and send what they are to the buffer, through the transform or by channel."""
         fields, pieces, writes, by_channel = now.body.loada, parts.pieces, parts.writes, parts.values
+        in_norm = Signal()
         wiring.connect(m, parts.places.o, pieces.place)
         m.d.comb += [
             pieces.beat.valid.eq(self.row.beat.valid & ~self.fault.valid),
@@ -132,12 +135,16 @@ class Load(wiring.Component):
             pieces.row_values.eq(fields.row_bytes[1:]),
             pieces.heads.eq(fields.heads),
             pieces.head_dim.eq(fields.head_dim),
+            in_norm.eq(fields.transform.any() & pieces.o.p.in_head),
             by_channel.key_words.eq(parts.fields.plan.key_words),
             by_channel.i.p.eq(pieces.o.p),
             by_channel.i.valid.eq(pieces.o.valid & fields.flag_transposed),
             writes.i_piece.p.eq(pieces.o.p),
-            writes.i_piece.valid.eq(pieces.o.valid & ~fields.flag_transposed),
-            pieces.o.ready.eq(Mux(fields.flag_transposed, by_channel.i.ready, writes.i_piece.ready)),
+            writes.i_piece.valid.eq(pieces.o.valid & ~fields.flag_transposed & ~in_norm),
+            parts.norm.i.valid.eq(pieces.o.valid & in_norm),
+            pieces.o.ready.eq(
+                Mux(in_norm, parts.norm.i.ready, Mux(fields.flag_transposed, by_channel.i.ready, writes.i_piece.ready))
+            ),
             writes.target.eq(fields.target),
             writes.by_bytes.eq(~fields.heads.any()),
             self.parameters.eq(writes.parameters),
@@ -146,6 +153,33 @@ class Load(wiring.Component):
         wiring.connect(m, parts.entries.o, writes.i_entry)
         wiring.connect(m, wiring.flipped(self.write_a), writes.write_a)
         wiring.connect(m, wiring.flipped(self.write_b), writes.write_b)
+
+    def _wire_norm(self, m: Module, parts: _Parts, now: Any) -> None:
+        """Heads of a transform, and what comes of them."""
+        fields, norm, normed, piece = now.body.loada, parts.norm, parts.writes.i_normed, parts.pieces.o.p
+        group = norm.i.p
+        m.d.comb += [
+            norm.start.eq(parts.places.start),
+            norm.head_dim.eq(fields.head_dim),
+            norm.rotates.eq(fields.transform == ROTATION),
+            norm.norm.eq(fields.norm[5:]),
+            norm.rope.eq(fields.rope[5:]),
+            norm.parameters.eq(parts.writes.parameters),
+            group.values.eq(piece.data),
+            group.mask.eq(piece.mask),
+            group.first.eq(piece.head_first),
+            group.last.eq(piece.head_last),
+            group.tag.place.eq(Cat(piece.slot, piece.place)),
+            group.tag.table.eq(piece.table),
+            normed.valid.eq(norm.o.valid),
+            norm.o.ready.eq(normed.ready),
+            normed.p.values.eq(norm.o.p.values),
+            normed.p.first.eq(norm.o.p.first),
+            normed.p.last.eq(norm.o.p.last),
+            normed.p.slot.eq(norm.o.p.place),
+            normed.p.place.eq(norm.o.p.place[SLOT_BITS:] + norm.o.p.number),
+            self.saturations.eq(norm.saturations),
+        ]
 
     def _wire_channels(self, m: Module, parts: _Parts, now: Any) -> None:
         """Prepare heads of rows, or channels that come back."""
@@ -174,7 +208,7 @@ class Load(wiring.Component):
         m.d.comb += [
             self.command.ready.eq((state == State.IDLE) & ~self.fault.valid),
             self.busy.eq(state != State.IDLE),
-            quiet.eq(~parts.pieces.o.valid & ~parts.entries.busy & ~parts.writes.busy),
+            quiet.eq(~parts.pieces.o.valid & ~parts.norm.busy & ~parts.entries.busy & ~parts.writes.busy),
             parts.walker.job.valid.eq((state == State.BEGIN) & ~stop),
             begin.eq(parts.walker.job.valid & parts.walker.job.ready),
             parts.places.start.eq(begin),
@@ -218,7 +252,7 @@ class Load(wiring.Component):
             m.d.comb += code.eq(_code(walker.o.p.error))
         with m.Elif(parts.places.overrun):
             m.d.comb += code.eq(ErrorCode.BUFFER_OVERRUN)
-        with m.Elif(parts.places.overlap | parts.entries.infinite):
+        with m.Elif(parts.places.overlap | parts.entries.infinite | parts.norm.infinite | parts.norm.improper):
             m.d.comb += code.eq(ErrorCode.FIELD_RANGE)
         m.d.comb += [
             stop.eq(code.any() | self.fault.valid),
@@ -250,6 +284,12 @@ class _Parts:
         m.submodules.values = self.values = ValueWrites(columns=columns, words=words)
         m.submodules.channels = self.channels = ChannelBack(columns=columns, b_words=b_words, words=words)
         m.submodules.writes = self.writes = LoadWrites(**sizes)
+        m.submodules.norm = self.norm = HeadNorm(
+            groups=GROUPS_MOST,
+            p_words=p_words,
+            where_bits=SLOT_BITS + (2 * words - 1).bit_length(),
+            table_bits=TABLE_BITS,
+        )
         m.submodules.entries = self.entries = HeadEntries(where(words), groups=GROUPS_MOST)
 
 

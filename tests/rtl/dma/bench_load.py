@@ -4,13 +4,13 @@ import random
 
 import cocotb
 import numpy as np
-from harness.drive import PARAMETERS, start
-from rtl.dma.model_load import World, encode
 
 from flightvgm_sim.golden.align import align
 from flightvgm_sim.golden.fp import to_fp16
 from flightvgm_sim.golden.norm import rms_norm
 from flightvgm_sim.golden.rope import rotate
+from harness.drive import PARAMETERS, start
+from rtl.dma.model_load import World, encode
 
 SIZES = PARAMETERS["sizes"]
 BANKS = (SIZES["rows"], SIZES["columns"], 1)
@@ -137,7 +137,7 @@ async def judge(dut, cases, *, stalls=0.0, latency=(1, 1), memory=None, paramete
     """Run cases one after another, and check each."""
     world = World(dut, SIZES, memory, stalls=stalls, latency=latency)
     if parameters is not None:
-        load = Case(memory, target=P, count=1, row_bytes=len(parameters))
+        load = Case(memory, target=P, count=1, row_bytes=len(parameters), source=MEMORY - 8192)
         memory[load.fields["source"] : load.fields["source"] + len(parameters)] = parameters
         await world.run([load.command])
     for case in cases:
@@ -250,3 +250,31 @@ async def values_lie_by_channel(dut):
                 Case(memory, target=B, count=9, row_bytes=2 * 24, heads=1, dim=24, outer=3, flags=("transposed",)),
             ]
             await judge(dut, cases, stalls=stalls, latency=latency, memory=memory)
+
+
+def parameter_bytes(rope, positions, dim, norm):
+    """Norm weights and a table of rotations at their addresses, as bytes."""
+    values = np.zeros((rope + 4 * positions * dim) // 4, np.float32)
+    numbers = np.random.default_rng(random.randrange(1 << 32))
+    values[norm // 4 :][:dim] = numbers.normal(1.0, 0.5, dim)
+    values[norm // 4] = np.float32(1e-41)  # Subnormal, so it counts as zero.
+    angles = numbers.uniform(0, 6.3, (positions, dim // 2)).astype(np.float32)
+    values[rope // 4 :] = np.stack((np.cos(angles), np.sin(angles)), -1).reshape(-1)
+    return values.view(np.uint8)
+
+
+@cocotb.test()
+async def heads_are_normed_and_rotated(dut):
+    await start(dut)
+    for spread, (stalls, latency) in zip((30, 3), STALLS, strict=True):
+        memory = half_memory(spread)
+        dim, norm, rope = 24, 32, 32 * 5
+        parameters = parameter_bytes(rope, 12, dim, norm)
+        more = {"norm": norm, "rope": rope, "dim": dim}
+        cases = [
+            Case(memory, target=A, count=5, row_bytes=2 * dim * 3 + 10, heads=3, transform=1, start=9, **more),
+            Case(memory, target=B, count=5, row_bytes=2 * dim * 2, heads=2, transform=2, position=0, outer=2, **more),
+            Case(memory, target=A, count=2, row_bytes=2 * dim, heads=1, transform=2, position=1, outer=5, **more),
+            Case(memory, target=A, count=2, row_bytes=32, heads=1, transform=1, norm=norm, dim=16, start=11),
+        ]
+        await judge(dut, cases, stalls=stalls, latency=latency, memory=memory, parameters=parameters)

@@ -5,8 +5,8 @@ import random
 import numpy as np
 from cocotb.triggers import ReadOnly, RisingEdge
 
-from flightvgm_arch.operations import BY_NAME, EXTENT_BITS
 from flightvgm_arch.isa import REGISTER_BITS
+from flightvgm_arch.operations import BY_NAME, EXTENT_BITS
 
 LOADA = BY_NAME["LOADA"]
 RESOLVED = {"extent": EXTENT_BITS, "address": REGISTER_BITS}
