@@ -33,9 +33,9 @@ class WindowCheck(wiring.Component):
     """
 
     latency = 5
-    windows: In(Windows)
-    request: In(Request)
-    refused: Out(1)
+
+    def __init__(self) -> None:
+        super().__init__({"windows": In(Windows), "request": In(Request), "refused": Out(1)})
 
     def elaborate(self, platform: Any) -> Module:
         """Add in two steps, compare in two halves, then join."""

@@ -67,7 +67,7 @@ def fresh_memory():
     return np.array([random.randrange(1 << 20) for _ in range(1 << 14)], "<u4").tobytes()
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=200, timeout_unit="us")
 async def addresses_are_those_of_the_formula(dut):
     memory = fresh_memory()
     await start(dut)
@@ -86,7 +86,7 @@ async def addresses_are_those_of_the_formula(dut):
         await check(dut, memory, jobs, stalls=stalls)
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=200, timeout_unit="us")
 async def a_number_beyond_its_bits_is_refused(dut):
     await start(dut)
     most = (1 << 24) - 1
@@ -99,7 +99,7 @@ async def a_number_beyond_its_bits_is_refused(dut):
         assert error or address == number * most * 32
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=200, timeout_unit="us")
 async def a_failed_lookup_names_its_address(dut):
     memory = fresh_memory()
     await start(dut)
@@ -121,7 +121,7 @@ async def a_failed_lookup_names_its_address(dut):
     assert all(row[3] == WINDOW for row in rows)
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=200, timeout_unit="us")
 async def one_row_a_cycle(dut):
     memory = fresh_memory()
     await start(dut)
