@@ -77,9 +77,9 @@ class Fetch(wiring.Component):
         self._low, self._high, self._sent = (Signal(PC_BITS + 1, name=name) for name in ("low", "high", "sent"))
         self._wanted, self._pending = Signal(PC_BITS, name="wanted"), Signal(name="pending")
         self._restart = Signal(name="restart")
-        self._outstanding = Signal(range(4 * ahead), name="outstanding")  # Beats on their way.
-        self._stale = Signal(range(4 * ahead), name="stale")  # Those of them that a jump made useless.
-        self._added = Signal(2, name="added")  # Beats of the request that is made in this cycle.
+        self._outstanding = Signal(range(ahead + 2), name="outstanding")  # Requests on their way.
+        self._stale = Signal(range(ahead + 2), name="stale")  # Those of them that a jump made useless.
+        self._made = Signal(name="made")  # A request is made in this cycle.
         self._begun = Signal(name="begun")
         self._getting, self._asked = Signal(name="getting"), Signal(name="asked")
         self._base = Signal(
@@ -93,9 +93,9 @@ class Fetch(wiring.Component):
         self._look(m, ram)
         self._request(m)
         self._get(m)
-        taken = self._take(m, ram)
+        ended = self._take(m, ram)
         after = Signal.like(self._outstanding)
-        m.d.comb += after.eq(self._outstanding + self._added - taken)
+        m.d.comb += after.eq(self._outstanding + self._made - ended)
         m.d.sync += self._outstanding.eq(after)
         with m.If(self._restart):
             m.d.sync += self._stale.eq(after)
@@ -132,7 +132,7 @@ class Fetch(wiring.Component):
             free.eq(~request.valid | request.ready),
             asks.eq(self._getting & ~self._asked & free),
             sent.eq(
-                self.run & made & room & free & (self._outstanding < 2 * self._ahead)
+                self.run & made & room & free & (self._outstanding < self._ahead)
                 & ~(self._restart | self._getting | self.get.valid)
             ),
         ]  # fmt: skip
@@ -154,7 +154,7 @@ class Fetch(wiring.Component):
             m.d.sync += [number.eq(self._wanted) for number in (self._low, self._high, self._sent)]
             m.d.sync += [self._begun.eq(1), room.eq(0)]
         self._address(m, address, made, sent)
-        m.d.comb += self._added.eq(Mux(asks, 1, Mux(sent, _BEATS, 0)))
+        m.d.comb += self._made.eq(sent | asks)
 
     def _address(self, m: Module, address: Signal, made: Signal, sent: Signal) -> None:
         """Add to the address in two steps, so that no carry is longer than half of it."""
@@ -189,27 +189,27 @@ class Fetch(wiring.Component):
             ]
         with m.Elif(answered):
             m.d.sync += self._getting.eq(0)
-        with m.Elif(self._added != 0):
+        with m.Elif(self._made):
             m.d.sync += self._asked.eq(1)
 
     def _take(self, m: Module, ram: Ram) -> Signal:
-        """Write beats to the memory, other than those that a jump made useless."""
-        taken, half, keep = Signal(), Signal(range(_BEATS)), Signal()
+        """Write beats to the memory, other than those that a jump made useless; a refused request gives only one."""
+        ended, half, keep = Signal(), Signal(range(_BEATS)), Signal()
         beat = self.port.beat
         m.d.comb += [
             beat.ready.eq(1),
-            taken.eq(beat.valid),
-            keep.eq(taken & ~self._getting & (self._stale == 0)),
-            ram.write_enable.eq(Mux(keep, 1 << half, 0)),
+            ended.eq(beat.valid & beat.p.last),
+            keep.eq(beat.valid & ~self._getting & (self._stale == 0)),
+            ram.write_enable.eq(Mux(keep, Mux(beat.p.last, (1 << _BEATS) - (1 << half), 1 << half), 0)),
             ram.write_address.eq(self._high[: ram.write_address.shape().width]),
             ram.write_data.eq(Cat(Cat(beat.p.data, beat.p.error) for _ in range(_BEATS))),
         ]
-        with m.If(keep):
+        with m.If(beat.valid):
             m.d.sync += half.eq(half + 1)
-            with m.If(half == _BEATS - 1):
-                m.d.sync += [half.eq(0), self._high.eq(self._high + 1)]
-        with m.If(taken & (self._stale != 0)):
-            m.d.sync += self._stale.eq(self._stale - 1)
-        with m.If(self._restart):
+        with m.If(ended):
             m.d.sync += half.eq(0)
-        return taken
+        with m.If(keep & ended):
+            m.d.sync += self._high.eq(self._high + 1)
+        with m.If(ended & (self._stale != 0)):
+            m.d.sync += self._stale.eq(self._stale - 1)
+        return ended
