@@ -15,7 +15,9 @@ from flightvgm_rtl.lib.unit import place
 
 BLOCK_ROW_BITS = 7
 BLOCK_VALUE_BITS = 16
+BLOCK_PITCH_BITS = 16
 _BLOCKS = 16
+_WALK_BITS = BLOCK_PITCH_BITS + BLOCK_ROW_BITS + 1  # So that a block that leaves the buffer is seen.
 
 
 def result_block(words: int) -> data.StructLayout:
@@ -28,7 +30,7 @@ def result_block(words: int) -> data.StructLayout:
         {
             "word": range(words),
             "place": range(GRANULES),
-            "pitch": range(words),
+            "pitch": BLOCK_PITCH_BITS,
             "rows": BLOCK_ROW_BITS,
             "values": BLOCK_VALUE_BITS,
             "zero": 1,
@@ -69,6 +71,8 @@ class Collector(wiring.Component):
         All words of a block are in the result buffer.
     done : Out(1)
         With ``written``: the block was the last of an instruction.
+    overrun : Out(1)
+        A block left the result buffer, which is untouched there; holds.
     busy : Out(1)
         A block is in work or waits.
     """
@@ -82,6 +86,7 @@ class Collector(wiring.Component):
                 "write": Out(result_write(words)),
                 "written": Out(1),
                 "done": Out(1),
+                "overrun": Out(1),
                 "busy": Out(1),
             }
         )
@@ -98,7 +103,7 @@ class Collector(wiring.Component):
         active = Signal()
         current = Signal(result_block(self._words), reset_less=True)
         m.d.comb += [self.busy.eq(active | blocks.o.valid), blocks.o.ready.eq(~active)]
-        address = Signal(range(self._words), reset_less=True)
+        address = Signal(_WALK_BITS, reset_less=True)
         with m.If(~active):
             m.d.sync += [current.eq(blocks.o.p), address.eq(blocks.o.p.word), active.eq(blocks.o.valid)]
         self._walk(m, lanes, active, current, address)
@@ -126,14 +131,19 @@ class Collector(wiring.Component):
             start.eq(Mux(first, ((1 << GRANULES) - 1) << current.place, (1 << GRANULES) - 1)),
             stop.eq(Mux(final, (2 << end[:4]) - 1, (1 << GRANULES) - 1)),
         ]
+        word = Signal(_WALK_BITS)
+        beyond = Signal()
+        m.d.comb += [word.eq(address + index), beyond.eq(step & (word >= self._words))]
+        with m.If(beyond):
+            m.d.sync += self.overrun.eq(1)
         m.d.sync += [
-            self.write.strobe.eq(Mux(step, start & stop, 0)),
+            self.write.strobe.eq(Mux(step & ~beyond, start & stop, 0)),
             self.written.eq(leave),
             self.done.eq(leave & current.last),
         ]
         with m.If(step):
             m.d.sync += [
-                self.write.word.eq(address + index),
+                self.write.word.eq(word),
                 self.write.data.eq(Mux(current.zero, 0, Array(lane.o.p for lane in lanes)[row])),
                 index.eq(Mux(final, 0, index + 1)),
             ]

@@ -11,7 +11,6 @@ from amaranth.lib.wiring import In, Out
 from flightvgm_rtl.array.ports import TileKind, drained
 from flightvgm_rtl.buffers.collector_lane import Placed, PlacedValue
 from flightvgm_rtl.lib.pipeline import delay, register
-from flightvgm_rtl.vector.epilogue_merge import EpilogueMerge
 from flightvgm_rtl.vector.fp.add import FpAdd
 from flightvgm_rtl.vector.fp.half import FpToHalf
 from flightvgm_rtl.vector.fp.mul import FpMul
@@ -31,17 +30,15 @@ class EpilogueLane(wiring.Component):
 
     MM8: ``fp32(fp32(fp32(i row_scale) column_scale) + bias)``, with ``gelu`` through the shared unit behind ``gelu_o``. PV: ``fp32(i r)`` with the
     reciprocal r of the tag's slot. MM16: ``i``. These are the same three operations, with factors of one and a term of -0, which change
-    nothing. A subnormal scale or bias counts as zero. Results of scores are left out, as those of columns and rows that do not count.
+    nothing. A subnormal scale or bias counts as zero. Scores are left out.
 
     Parameters
     ----------
-    columns, segments : int
-        Of the array.
+    segments : int
+        Of a row. The results of tiles that are not scores come in the order of the columns, one a cycle in all.
 
     Members
     -------
-    row : In(7)
-        Number of the row, a constant.
     i : In(drained()) of each segment
     reciprocal : In(ReciprocalWrite)
     gelu_o : Out(PlacedWord)
@@ -54,11 +51,10 @@ class EpilogueLane(wiring.Component):
         The result saturated.
     """
 
-    def __init__(self, *, columns: int, segments: int) -> None:
-        self._columns, self._segments = columns, segments
+    def __init__(self, *, segments: int) -> None:
+        self._segments = segments
         super().__init__(
             {
-                "row": In(7),
                 "i": In(drained()).array(segments),
                 "reciprocal": In(ReciprocalWrite),
                 "gelu_o": Out(PlacedWord),
@@ -71,10 +67,7 @@ class EpilogueLane(wiring.Component):
     def elaborate(self, _platform: Any) -> Module:
         """Choose operands, multiply twice, add, convert."""
         m = Module()
-        m.submodules.merge = merge = EpilogueMerge(columns=self._columns, segments=self._segments)
-        for own, inner in zip(self.i, merge.i, strict=True):
-            m.d.comb += inner.eq(own)
-        item = merge.o
+        item = self._merge(m)
         m.submodules.by_row = by_row = FpMul()
         m.submodules.by_column = by_column = FpMul()
         m.submodules.add = add = FpAdd()
@@ -110,6 +103,18 @@ class EpilogueLane(wiring.Component):
         ]
         return m
 
+    def _merge(self, m: Module) -> Any:
+        """The result of this cycle: those of different segments do not meet, as their tiles are ``columns`` cycles apart."""
+        item = Signal(drained(), reset_less=True)
+        valid = Signal()
+        m.d.sync += valid.eq(0)
+        for segment in self.i:
+            with m.If(segment.valid & (segment.tag.kind != TileKind.SCORE)):
+                m.d.sync += [item.eq(segment), valid.eq(1)]
+        found = Signal(drained())
+        m.d.comb += [found.eq(item), found.valid.eq(valid)]
+        return found
+
     def _row_scale(self, m: Module, item: Any) -> Signal:
         """Factor of the row, with the reciprocals that were written."""
         kept = [Signal(32, name=f"reciprocal_{slot}", reset_less=True) for slot in range(RECIPROCAL_SLOTS)]
@@ -131,13 +136,12 @@ class EpilogueLane(wiring.Component):
         tag, column = item.tag, item.column
         at = Signal(4)
         m.d.comb += at.eq((tag.out[1:5] + column[:4] - tag.low[:4])[:4])
-        counts = (column >= tag.low) & (column < tag.high) & (self.row < tag.rows)
         valid = Signal()
         rest = Signal(data.StructLayout({"place": 4, "push": 1}), reset_less=True)
         m.d.sync += [
-            valid.eq(item.valid & counts),
+            valid.eq(item.valid),
             rest.place.eq(at),
-            rest.push.eq((at == 15) | (column + 1 == tag.high)),
+            rest.push.eq((at == 15) | item.last),
         ]
         placed = Signal(Placed)
         m.d.comb += [placed.valid.eq(valid), placed.place.eq(rest.place), placed.push.eq(rest.push)]
