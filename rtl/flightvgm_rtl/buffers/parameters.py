@@ -18,9 +18,10 @@ WIDTHS = (4, 8, 16)
 class ParameterCopy(wiring.Component):
     """Copy of the parameter buffer with one read port.
 
-    All copies take each write in the same cycle, so that each holds the same. A read gives ``values`` neighbouring FP32 values one
-    cycle after its address, and holds them until the next read. Addresses count 16 bytes where ``values`` is 4, and words
-    of 32 bytes where it is 8 or 16; 16 values begin at any word, and the last word is followed by the first.
+    All copies take each write in the same cycle, so that each holds the same. A read gives ``values``
+    neighbouring FP32 values one cycle after its address, and holds them until the next read. Addresses count 16
+    bytes where ``values`` is 4, and words of 32 bytes where it is 8 or 16; 16 values begin at any word, and the
+    last word is followed by the first.
 
     Parameters
     ----------

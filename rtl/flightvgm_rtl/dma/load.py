@@ -41,9 +41,10 @@ class State(enum.Enum, shape=3):
 class Load(wiring.Component):
     """Unit of the queue ``load``: LOADA.
 
-    One instruction at a time: its fields are checked, its rows asked for as fast as the port takes requests, and ``done`` follows when
-    the buffer has taken the last write. Bytes move at 32 a cycle, heads at eight values a cycle, a transform included. A problem of V
-    takes as long again, after its last key, to come back by channel.
+    One instruction at a time: its fields are checked, its rows asked for as fast as the port takes requests,
+    and ``done`` follows when the buffer has taken the last write. Bytes move at 32 a cycle, heads at eight
+    values a cycle, a transform included. A problem of V takes as long again, after its last key, to come back
+    by channel.
 
     A fault stops the unit. Rows that overlap weight tiles in flight are not found here.
 

@@ -26,8 +26,9 @@ def where(words: int) -> data.StructLayout:
 class ChannelBack(wiring.Component):
     """Read the channels of a problem of V, one after another, as heads of ``keys`` values.
 
-    Channel c lies in bank ``c mod columns`` from word ``word + (c div columns) * key_words`` on, 16 keys in each. A word gives one or two groups,
-    one a cycle. Begins at ``start``, and is ``busy`` until the last group was taken.
+    Channel c lies in bank ``c mod columns`` from word ``word + (c div columns) * key_words`` on, 16 keys in
+    each. A word gives one or two groups, one a cycle. Begins at ``start``, and is ``busy`` until the last group
+    was taken.
 
     Parameters
     ----------

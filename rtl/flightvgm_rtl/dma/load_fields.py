@@ -25,9 +25,10 @@ _DIVISION = 22
 def plan(words: int) -> data.StructLayout:
     """What follows from the fields, for a unit whose largest buffer has ``words`` words in a bank.
 
-    Rows go round ``unit`` slots; ``word`` is where the first round begins, ``step`` the words between rounds, ``outer_step`` those
-    between problems. In lines of 32 bytes: the first problem begins at ``line``, the next ones ``outer_lines`` further, a round
-    takes ``reach``, the next begins ``advance`` further, and the buffer ends at ``limit``.
+    Rows go round ``unit`` slots; ``word`` is where the first round begins, ``step`` the words between rounds,
+    ``outer_step`` those between problems. In lines of 32 bytes: the first problem begins at ``line``, the next
+    ones ``outer_lines`` further, a round takes ``reach``, the next begins ``advance`` further, and the buffer
+    ends at ``limit``.
     """
     return data.StructLayout(
         {
@@ -50,8 +51,9 @@ def plan(words: int) -> data.StructLayout:
 class LoadFields(wiring.Component):
     """Check the fields of a LOADA, and derive what its parts need.
 
-    ``code`` and ``plan`` are those of ``fields`` as they were ``latency`` cycles ago; so keep them still. Quotients by the number of
-    banks are products with the modular inverse of its odd part, and exact where the address is a multiple.
+    ``code`` and ``plan`` are those of ``fields`` as they were ``latency`` cycles ago; so keep them still.
+    Quotients by the number of banks are products with the modular inverse of its odd part, and exact where the
+    address is a multiple.
 
     Parameters
     ----------

@@ -19,8 +19,9 @@ ROW_BITS = 16  # Bits of the number of 2-byte values of a row.
 def piece(words: int) -> data.StructLayout:
     """A piece: what a buffer takes in a cycle, and what it is of its row and its head.
 
-    A group lies in both halves of ``data``; ``strobe`` marks the values of the row at their places in the word, ``mask`` those of the head among the
-    group's. ``place`` is the word in which the piece lies, followed by a bit for its half.
+    A group lies in both halves of ``data``; ``strobe`` marks the values of the row at their places in the word,
+    ``mask`` those of the head among the group's. ``place`` is the word in which the piece lies, followed by a
+    bit for its half.
     """
     return data.StructLayout(
         {
@@ -42,8 +43,9 @@ def piece(words: int) -> data.StructLayout:
 class RowPieces(wiring.Component):
     """Cut the beats of rows into pieces: a beat of bytes, or a group of eight values of a row with heads.
 
-    A beat gives one or two pieces, one a cycle. Heads lead a row; what lies behind them is not in a head. Behind the last row
-    of a problem (of the last one, unless ``transposed``) pieces stop: ``held`` is set until ``resume``.
+    A beat gives one or two pieces, one a cycle. Heads lead a row; what lies behind them is not in a head.
+    Behind the last row of a problem (of the last one, unless ``transposed``) pieces stop: ``held`` is set until
+    ``resume``.
 
     Parameters
     ----------

@@ -18,7 +18,7 @@ TABLE_BITS = 16
 
 
 def place(words: int) -> data.StructLayout:
-    """Place of a row: its slot of the round and its word; ``table`` is the word of its rotations behind the table's first."""
+    """Place of a row: its slot of the round, its word, and that of its rotations behind the table's first."""
     return data.StructLayout(
         {"slot": SLOT_BITS, "word": range(words), "table": TABLE_BITS, "problem_last": 1, "last": 1}
     )
@@ -27,8 +27,8 @@ def place(words: int) -> data.StructLayout:
 class RowPlaces(wiring.Component):
     """Places of the rows of both loops, one a cycle, in order.
 
-    A problem whose last round ends beyond the buffer, one that reaches into the next, and a position beyond the table raise a
-    flag within three cycles of the row's place, at the latest; flags hold until the next start.
+    A problem whose last round ends beyond the buffer, one that reaches into the next, and a position beyond the
+    table raise a flag within three cycles of the row's place, at the latest; flags hold until the next start.
 
     Parameters
     ----------

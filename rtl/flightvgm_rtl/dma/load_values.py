@@ -14,16 +14,16 @@ from flightvgm_rtl.dma.load_places import SLOT_BITS
 
 
 def values(words: int) -> data.StructLayout:
-    """A write of a key's neighbouring channels to the banks from ``slot`` on, at the places in the word that ``strobe`` marks."""
+    """A write of a key's neighbouring channels to the banks from ``slot`` on, at the places that ``strobe`` marks."""
     return data.StructLayout({"data": GROUP_BITS, "strobe": KEYS_AT_ONCE, "slot": SLOT_BITS, "word": range(words)})
 
 
 class ValueWrites(wiring.Component):
     """Spread groups of a key's channels over the banks of B.
 
-    Channel c goes to bank ``c mod columns`` at word ``word + (c div columns) * key_words`` and place ``key mod 16``. The first key of a word is
-    written to all of its places, so that none holds what was there before; later keys replace it. A transfer takes ``min(8, columns)``
-    channels, and one leaves in each cycle.
+    Channel c goes to bank ``c mod columns`` at word ``word + (c div columns) * key_words`` and place ``key mod
+    16``. The first key of a word is written to all of its places, so that none holds what was there before;
+    later keys replace it. A transfer takes ``min(8, columns)`` channels, and one leaves in each cycle.
 
     Parameters
     ----------

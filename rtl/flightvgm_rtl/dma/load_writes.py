@@ -28,8 +28,8 @@ def normed(words: int) -> data.StructLayout:
 class LoadWrites(wiring.Component):
     """Join the writes of an instruction to one stream, and give groups of heads on to be prepared.
 
-    Entries go first, then normed groups, then values or pieces. A group of a head is taken when both the buffer and the unit that
-    prepares heads take it. Writes leave through a register, one a cycle.
+    Entries go first, then normed groups, then values or pieces. A group of a head is taken when both the buffer
+    and the unit that prepares heads take it. Writes leave through a register, one a cycle.
 
     Parameters
     ----------

@@ -30,10 +30,12 @@ _GROUPS_OUT = 64
 
 
 class HeadNorm(wiring.Component):
-    """``fp16(rotate(fp32(fp32(x * scale) * weight)))`` of each head, ``scale = rsqrt(fp32(fp32(fp32(Q) fp32(1 / n)) 2^2e + 1e-6))``.
+    """``fp16(rotate(fp32(fp32(x * scale) * weight)))`` of each head, without ``rotates`` not rotated.
 
-    Q is the exact sum of the squares of the aligned head; :func:`golden.norm.rms_norm` and :func:`golden.rope.rotate` are the reference,
-    bit for bit. One group a cycle comes and goes; a head waits until its exponent is known, and again for its scale.
+    ``scale = rsqrt(fp32(fp32(fp32(Q) * fp32(1 / n)) * 2^2e + fp32(1e-6)))``.
+    Q is the exact sum of the squares of the aligned head; :func:`golden.norm.rms_norm` and
+    :func:`golden.rope.rotate` are the reference, bit for bit. One group a cycle comes and goes; a head waits
+    until its exponent is known, and again for its scale.
 
     Parameters
     ----------

@@ -21,7 +21,7 @@ _END = 127 + 48  # Biased exponent of 2^48, from which on parameters are refused
 
 
 class HeadApply(wiring.Component):
-    """``fp16(rotate(fp32(fp32(x * scale) * weight)))`` of eight values a cycle; without ``rotates`` there is no rotation.
+    """``fp16(rotate(fp32(fp32(x * scale) * weight)))`` of eight values a cycle, without ``rotates`` not rotated.
 
     Weights and pairs (cos, sin) come from two copies of the parameter buffer, just when the values need them.
 

@@ -15,7 +15,8 @@ _ONE = 127  # Bias of an FP32 exponent.
 class Share(wiring.Component):
     """``fp32(1 / n)``, rounded to nearest even, by long division: at most 40 cycles.
 
-    A quotient of 25 bits is a tie for no n below 2^24, and a carry never leaves the significand. ``ready`` falls with ``start``.
+    A quotient of 25 bits is a tie for no n below 2^24, and a carry never leaves the significand. ``ready``
+    falls with ``start``.
 
     Parameters
     ----------

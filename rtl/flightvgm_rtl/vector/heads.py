@@ -24,8 +24,8 @@ def entry(tag: Any) -> data.StructLayout:
 class HeadEntries(wiring.Component):
     """Entry of each head: ``sum_j m[2j] m[2j + 1]`` of its aligned values in 58 bits, then its biased exponent in 6.
 
-    Values are as :func:`golden.align.align` gives them; masked values are zero. Entries leave in the order of their heads; one group a cycle
-    comes and goes, and a stall of ``o`` stalls ``i`` when 16 heads wait.
+    Values are as :func:`golden.align.align` gives them; masked values are zero. Entries leave in the order of
+    their heads; one group a cycle comes and goes, and a stall of ``o`` stalls ``i`` when 16 heads wait.
 
     Parameters
     ----------

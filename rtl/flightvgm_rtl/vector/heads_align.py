@@ -18,8 +18,9 @@ _SIGNIFICAND = 11
 
 
 class HeadAlign(wiring.Component):
-    """``trunc(x / 2^e)`` of eight values with the biased exponent ``e + 36``, which is the largest of their head; a masked value gives 0.
+    """``trunc(x / 2^e)`` of eight values; a masked value gives 0.
 
+    ``e + 36`` is the biased exponent that is the largest of their head.
     :func:`golden.align.align` is the reference, bit for bit. One group a cycle.
 
     Members

@@ -32,8 +32,8 @@ def known(tag: Any) -> data.StructLayout:
 class HeadStore(wiring.Component):
     """Delay heads until their exponents are known.
 
-    A head leaves when its last group has come, five cycles later at the earliest; one group a cycle comes and goes. Up to 16 heads are
-    inside.
+    A head leaves when its last group has come, five cycles later at the earliest; one group a cycle comes and
+    goes. Up to 16 heads are inside.
 
     Parameters
     ----------

@@ -20,8 +20,8 @@ _LOW = 28  # Bits of the lower part of a sum; parts keep carry chains short.
 class HeadSum(wiring.Component):
     """Sum of products of two aligned values each, over all groups of a head, modulo 2^58.
 
-    ``sum_g sum_i a[i] b[i]``; products and sums are exact, so the result is, where it fits 58 bits. One group a cycle; groups of a head
-    need not follow each other.
+    ``sum_g sum_i a[i] b[i]``; products and sums are exact, so the result is, where it fits 58 bits. One group a
+    cycle; groups of a head need not follow each other.
 
     Parameters
     ----------

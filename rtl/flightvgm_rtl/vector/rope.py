@@ -14,8 +14,9 @@ from flightvgm_rtl.vector.fp.mul import FpMul
 
 
 class Rope(wiring.Component):
-    """``(fp32(fp32(a cos) - fp32(b sin)), fp32(fp32(b cos) + fp32(a sin)))`` of each pair ``(a, b)``; one group a cycle.
+    """Turn each pair ``(a, b)``; one group a cycle.
 
+    It becomes ``(fp32(fp32(a cos) - fp32(b sin)), fp32(fp32(b cos) + fp32(a sin)))``.
     :func:`golden.rope.rotate` is the reference, bit for bit.
 
     Parameters

@@ -4,7 +4,9 @@ import random
 
 import cocotb
 import numpy as np
+from cocotb.triggers import RisingEdge
 
+from flightvgm_arch.errors import ErrorCode
 from flightvgm_sim.golden.align import align
 from flightvgm_sim.golden.fp import to_fp16
 from flightvgm_sim.golden.norm import rms_norm
@@ -201,18 +203,17 @@ async def rows_are_looked_up(dut):
 @cocotb.test()
 async def heads_of_rows_are_prepared(dut):
     await start(dut)
-    for spread in (30, 3):
+    for spread, (stalls, latency) in zip((30, 3), STALLS, strict=True):
         memory = half_memory(spread)
-        for stalls, latency in STALLS:
-            cases = [
-                Case(memory, target=A, count=5, row_bytes=2 * 24 * 3 + 10, heads=3, dim=24),
-                Case(memory, target=B, count=BANKS[B] + 1, row_bytes=2 * 2 * 16, heads=2, dim=16, outer=2),
-                Case(memory, target=A, count=3, row_bytes=2 * 21 + 20, heads=1, dim=21),
-                Case(memory, target=B, count=20, row_bytes=2, heads=1, dim=1),
-                Case(memory, target=B, count=2, row_bytes=2 * 72 * 4, heads=4, dim=72),
-                Case(memory, target=A, count=2, row_bytes=2 * 1000, heads=1, dim=1000),
-            ]
-            await judge(dut, cases, stalls=stalls, latency=latency, memory=memory)
+        cases = [
+            Case(memory, target=A, count=5, row_bytes=2 * 24 * 3 + 10, heads=3, dim=24),
+            Case(memory, target=B, count=BANKS[B] + 1, row_bytes=2 * 2 * 16, heads=2, dim=16, outer=2),
+            Case(memory, target=A, count=3, row_bytes=2 * 21 + 20, heads=1, dim=21),
+            Case(memory, target=B, count=20, row_bytes=2, heads=1, dim=1),
+            Case(memory, target=B, count=2, row_bytes=2 * 72 * 4, heads=4, dim=72),
+            Case(memory, target=A, count=2, row_bytes=2 * 400, heads=1, dim=400),
+        ]
+        await judge(dut, cases, stalls=stalls, latency=latency, memory=memory)
 
 
 @cocotb.test()
@@ -230,26 +231,25 @@ async def heads_of_zeros_and_subnormals_have_exponent_one(dut):
 @cocotb.test()
 async def values_lie_by_channel(dut):
     await start(dut)
-    for spread in (30, 3):
+    for spread, (stalls, latency) in zip((30, 3), STALLS, strict=True):
         memory = half_memory(spread)
-        for stalls, latency in STALLS:
-            cases = [
-                Case(memory, target=B, count=1, row_bytes=2 * 16, heads=1, dim=16, flags=("transposed",)),
-                Case(memory, target=B, count=17, row_bytes=2 * 48, heads=2, dim=24, outer=2, flags=("transposed",)),
-                Case(memory, target=B, count=16, row_bytes=2 * 12, heads=1, dim=12, flags=("transposed",)),
-                Case(
-                    memory,
-                    target=B,
-                    count=40,
-                    row_bytes=2 * 32,
-                    heads=2,
-                    dim=16,
-                    flags=("transposed",),
-                    to=32 * BANKS[B],
-                ),
-                Case(memory, target=B, count=9, row_bytes=2 * 24, heads=1, dim=24, outer=3, flags=("transposed",)),
-            ]
-            await judge(dut, cases, stalls=stalls, latency=latency, memory=memory)
+        cases = [
+            Case(memory, target=B, count=1, row_bytes=2 * 16, heads=1, dim=16, flags=("transposed",)),
+            Case(memory, target=B, count=17, row_bytes=2 * 48, heads=2, dim=24, outer=2, flags=("transposed",)),
+            Case(memory, target=B, count=16, row_bytes=2 * 12, heads=1, dim=12, flags=("transposed",)),
+            Case(
+                memory,
+                target=B,
+                count=40,
+                row_bytes=2 * 32,
+                heads=2,
+                dim=16,
+                flags=("transposed",),
+                to=32 * BANKS[B],
+            ),
+            Case(memory, target=B, count=9, row_bytes=2 * 24, heads=1, dim=24, outer=3, flags=("transposed",)),
+        ]
+        await judge(dut, cases, stalls=stalls, latency=latency, memory=memory)
 
 
 def parameter_bytes(rope, positions, dim, norm):
@@ -278,3 +278,131 @@ async def heads_are_normed_and_rotated(dut):
             Case(memory, target=A, count=2, row_bytes=32, heads=1, transform=1, norm=norm, dim=16, start=11),
         ]
         await judge(dut, cases, stalls=stalls, latency=latency, memory=memory, parameters=parameters)
+
+
+async def reset(dut):
+    dut.command__valid.value = 0
+    dut.rst.value = 1
+    await RisingEdge(dut.clk)
+    await RisingEdge(dut.clk)
+    dut.rst.value = 0
+
+
+@cocotb.test()
+async def bad_fields_stop_before_the_first_access(dut):
+    await start(dut)
+    memory = half_memory()
+    rows = {"target": A, "count": 4, "row_bytes": 96}
+    heads = {"target": B, "count": 4, "row_bytes": 96, "heads": 3, "dim": 16}
+    keys = heads | {"flags": ("transposed",)}
+    normed = heads | {"transform": 2, "norm": 0, "rope": 64}
+    for fields, code in (
+        (rows | {"source": 16}, ErrorCode.MISALIGNED),
+        (rows | {"pitch": 100}, ErrorCode.MISALIGNED),
+        (rows | {"to": 32 * BANKS[A] - 32}, ErrorCode.MISALIGNED),
+        (rows | {"to": 16 * BANKS[A]}, ErrorCode.MISALIGNED),
+        (rows | {"to_outer": 32 * BANKS[A] + 32, "outer": 1}, ErrorCode.MISALIGNED),
+        (rows | {"row_bytes": 95, "to_pitch": 96}, ErrorCode.MISALIGNED),
+        (rows | {"map": 4, "flags": ("mapped",)}, ErrorCode.MISALIGNED),
+        (rows | {"to_pitch": 64}, ErrorCode.FIELD_RANGE),
+        (rows | {"dim": 8}, ErrorCode.FIELD_RANGE),
+        (rows | {"transform": 1}, ErrorCode.FIELD_RANGE),
+        (rows | {"target": B, "flags": ("transposed",)}, ErrorCode.FIELD_RANGE),
+        (heads | {"target": P}, ErrorCode.FIELD_RANGE),
+        (heads | {"dim": 17}, ErrorCode.FIELD_RANGE),
+        (heads | {"dim": 8}, ErrorCode.FIELD_RANGE),
+        (heads | {"dim": 24}, ErrorCode.FIELD_RANGE),
+        (keys | {"target": A}, ErrorCode.FIELD_RANGE),
+        (keys | {"row_bytes": 128}, ErrorCode.FIELD_RANGE),
+        (keys | {"transform": 1}, ErrorCode.FIELD_RANGE),
+        (keys | {"heads": 1, "dim": 40, "row_bytes": 80, "to_pitch": 64}, ErrorCode.FIELD_RANGE),
+        (normed | {"norm": 4}, ErrorCode.MISALIGNED),
+        (normed | {"rope": 4}, ErrorCode.MISALIGNED),
+        (normed | {"norm": 32 * SIZES["p_words"] - 32}, ErrorCode.BUFFER_OVERRUN),
+    ):
+        world = World(dut, SIZES, memory)
+        case = Case(memory, **fields)
+        assert await world.run([encode(case.fields, flags=case.flags, pc=77)]) == [code, 77], fields
+        assert world.row.requests == 0
+        await reset(dut)
+
+
+@cocotb.test()
+async def what_shows_while_rows_come_stops_too(dut):
+    await start(dut)
+    memory = half_memory()
+    memory[4096:4098] = np.array([np.inf], np.float16).view(np.uint8)
+    lines = WORDS[B] * BANKS[B]
+    rows = {"target": B, "count": 4, "row_bytes": 96}
+    heads = rows | {"heads": 3, "dim": 16}
+    infinite = heads | {"source": 4096}
+    normed = {"transform": 2, "norm": 0, "rope": 64}
+    for fields, code in (
+        (rows | {"to": 32 * (lines - 2 * BANKS[B])}, ErrorCode.BUFFER_OVERRUN),
+        (rows | {"outer": 2, "to_outer": 32 * (lines - 2 * BANKS[B])}, ErrorCode.BUFFER_OVERRUN),
+        (rows | {"outer": 2, "to_outer": 64 * BANKS[B]}, ErrorCode.FIELD_RANGE),
+        (rows | {"target": P, "to": 32 * SIZES["p_words"] - 352}, ErrorCode.BUFFER_OVERRUN),
+        (heads | {"count": 17, "flags": ("transposed",), "to": 32 * (lines - 6 * BANKS[B])}, ErrorCode.BUFFER_OVERRUN),
+        (infinite, ErrorCode.FIELD_RANGE),
+        (infinite | {"flags": ("transposed",)}, ErrorCode.FIELD_RANGE),
+        (infinite | normed, ErrorCode.FIELD_RANGE),
+        (heads | normed | {"rope": 32 * SIZES["p_words"] - 64}, ErrorCode.BUFFER_OVERRUN),
+        (rows | {"error": 1}, ErrorCode.ADDRESS_WINDOW),
+        (rows | {"error": 2}, ErrorCode.AXI_SLVERR),
+        (rows | {"error": 3}, ErrorCode.AXI_DECERR),
+        (rows | {"map_error": 2, "map": 1 << 15, "flags": ("mapped",)}, ErrorCode.AXI_SLVERR),
+    ):
+        errors = {name: fields.pop(name, 0) for name in ("error", "map_error")}
+        world = World(dut, SIZES, memory)
+        case = Case(memory, **fields)
+        world.row.bad = {case.fields["source"] + 128: errors["error"]}
+        world.map.bad = {1 << 15: errors["map_error"]}
+        assert await world.run([encode(case.fields, flags=case.flags, pc=5)]) == [code, 5], fields
+        await reset(dut)
+
+
+@cocotb.test()
+async def parameters_are_below_two_to_the_48(dut):
+    await start(dut)
+    memory = half_memory()
+    for place, code in ((0, None), (4 * 15, None), (64, None), (64 + 4 * 31, None), (128 + 64, 0)):
+        values = np.zeros(64, np.float32)
+        values.view(np.uint8)[place : place + 4] = np.array([-(2.0**48)], np.float32).view(np.uint8)
+        memory[8192:8448] = values.view(np.uint8)
+        world = World(dut, SIZES, memory)
+        copy = Case(memory, target=P, count=1, row_bytes=256, source=8192)
+        case = Case(memory, target=A, count=2, row_bytes=32, heads=1, dim=16, transform=2, norm=0, rope=64)
+        result = await world.run([copy.command, case.command])
+        assert isinstance(result, int) if code == 0 else result == [ErrorCode.FIELD_RANGE, 0]
+        await reset(dut)
+
+
+@cocotb.test()
+async def nothing_is_loaded_where_an_extent_is_zero(dut):
+    await start(dut)
+    memory = half_memory()
+    world = World(dut, SIZES, memory)
+    commands = [encode({"source": 7, "count": count, "outer": 1 - count}) for count in (0, 1)]
+    assert isinstance(await world.run(commands), int)
+    assert not world.row.requests
+
+
+@cocotb.test()
+async def beats_and_groups_come_every_cycle(dut):
+    await start(dut)
+    memory = half_memory()
+    latency = (60, 60)
+    for fields, cycles in (
+        ({"target": A, "count": 32, "row_bytes": 256}, 32 * 8),
+        ({"target": A, "count": 256, "row_bytes": 32, "pitch": 64}, 256),
+        ({"target": B, "count": 16, "row_bytes": 384, "heads": 8, "dim": 24}, 16 * 8 * 4),
+        ({"target": A, "count": 16, "row_bytes": 384, "heads": 8, "dim": 24, "transform": 1, "norm": 0}, 16 * 8 * 4),
+        ({"target": B, "count": 32, "row_bytes": 48, "heads": 1, "dim": 24, "flags": ("transposed",)}, 0),
+    ):
+        case = Case(memory, **fields)
+        if (case.fields["to_pitch"] * fields["count"]) // 32 > WORDS[fields["target"]] * BANKS[fields["target"]]:
+            continue
+        world = World(dut, SIZES, memory, latency=latency)
+        took = await world.run([case.command])
+        dut._log.info(f"{cycles} cycles of data took {took}")
+        assert not cycles or took <= cycles + 60 + 130, (fields, took)

@@ -72,7 +72,8 @@ class Port:
         names = self.names
         if int(names["request__valid"].value) and int(names["request__ready"].value):
             address, beats = cut(int(names["request__payload"].value), (40, 24))
-            assert address % 32 == 0 and beats
+            assert address % 32 == 0
+            assert beats
             self.requests += 1
             for beat in range(beats):
                 place = address + 32 * beat
@@ -140,7 +141,8 @@ class Banks:
         else:
             assert kind == VALUES
             count = min(8, self.banks)
-            assert bank % count == 0 and bank + count <= self.banks
+            assert bank % count == 0
+            assert bank + count <= self.banks
             for number in range(count):
                 for lane in lanes:
                     self.data[bank + number, word, 2 * lane : 2 * lane + 2] = values[number]
