@@ -30,7 +30,8 @@ class Registers(wiring.Component):
 
     One write and one read at a time; a read takes five cycles. Addresses and arguments keep 40 bits, WATCHDOG 64.
     Addresses without a register read zero. Reading the low word of 64 bits latches the high one, which the next read
-    of it gives. START stays set until ``started``, with AUTO_RESTART for ever; ISR notes an event that IER enables.
+    of it gives, unless the low word of another one is read before. START stays set until ``started``, with
+    AUTO_RESTART for ever; ISR notes an event that IER enables.
 
     Parameters
     ----------
