@@ -33,3 +33,10 @@ def quantised_group(lanes: int) -> data.StructLayout:
     its groups.
     """
     return data.StructLayout({"values": Vector(8, lanes), "first": 1, "last": 1, "info": Info})
+
+
+Verdict = data.StructLayout({"keep": 1, "number": TOKEN_BITS, "row": QuantisedRow})
+"""A row and its decision: the number of the kept row that stands for it, counted from the instruction's first one.
+
+A row that is kept has its own number.
+"""

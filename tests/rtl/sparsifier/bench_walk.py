@@ -12,6 +12,7 @@ from flightvgm_arch.formats import reference_bytes
 from flightvgm_arch.grid import Grid
 from harness.drive import PARAMETERS, receive, send, start
 from harness.layout import pack, unpack
+from harness.walk import steps
 
 COMMAND, TOKEN = PARAMETERS["command"], PARAMETERS["token"]
 LIMIT = PARAMETERS["reference_bytes"]
@@ -28,28 +29,6 @@ def linear(first, count):
     return pack(COMMAND, {"body.rows.first": first, "body.rows.count": count})
 
 
-def expected(grid, size, first, count):
-    comparisons = list(grid.order(**size, first=first, count=count))
-    planes, height, columns = grid.extents(**size)
-    band = {}
-    for plane in range(planes):
-        for row in range(height):
-            for column in range(columns):
-                place = grid.place(plane, row, column, **size)
-                group = plane // grid.group
-                members = min(grid.group, planes - group * grid.group)
-                band[place] = (plane, group, row // grid.chunk[0], members)
-    tokens, slot, last = [], 0, None
-    for item in comparisons:
-        plane, group, top, members = band[item.token]
-        slot = slot + 1 if (plane, group, top) == last else 0
-        last = (plane, group, top)
-        reference = item.token == item.reference
-        hold = int(reference and members > 1)
-        tokens.append((item.token, int(item.token == item.middle), int(reference), hold, slot))
-    return tokens
-
-
 def seen(words):
     found = [unpack(TOKEN, word) for word in words]
     assert [item["last"] for item in found] == [0] * (len(found) - 1) + [1]
@@ -58,13 +37,9 @@ def seen(words):
 
 
 def slots():
-    names = []
-    for order in permutations("thw"):
-        text = "".join(order)
-        for a in range(4):
-            for b in range(4 - a):
-                names.append(" / ".join(part or "-" for part in (text[:a], text[a : a + b], text[a + b :])))
-    return names
+    cuts = [(a, b) for a in range(4) for b in range(a, 4)]
+    orders = ["".join(order) for order in permutations("thw")]
+    return [" / ".join(part or "-" for part in (o[:a], o[a:b], o[b:])) for o in orders for a, b in cuts]
 
 
 def cases():
@@ -89,7 +64,7 @@ async def order_is_that_of_the_grid(dut):
         if reference_bytes(grid.reference_tokens(**size), 32) > LIMIT:
             continue
         commands.append(rows(grid, size, first=first, count=count, width=random.randint(1, 32)))
-        tokens.append(expected(grid, size, first, count))
+        tokens.append(steps(grid, size, first, count))
         if random.random() < 0.3:
             commands.append(rows(grid, size, first=first, count=0))
         if random.random() < 0.3:
@@ -111,7 +86,7 @@ async def two_tokens_take_three_cycles_at_most(dut):
         await start(dut)
         grid, size = Grid("t / h / w", 2, chunk), {"t": 2, "h": 6, "w": 24}
         count = grid.bands(**size)
-        wanted = expected(grid, size, 0, count)
+        wanted = steps(grid, size, 0, count)
         sender = cocotb.start_soon(send(dut, "i", [rows(grid, size, first=0, count=count)]))
         began = get_sim_time("ns")
         got = await receive(dut, "o", len(wanted))

@@ -1,0 +1,87 @@
+"""The map of a site: which kept row stands for each token."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from flightvgm_rtl.dma.ports import ADDRESS_BITS, BEAT_BYTES, WritePort
+from flightvgm_rtl.sparsifier.ports import TOKEN_BITS
+
+_WORDS = 8  # Of a beat.
+
+Entry = data.StructLayout({"token": TOKEN_BITS, "number": 32})
+
+
+class MapWriter(wiring.Component):
+    """Write entries of 32 bits at ``base + 4 token``; neighbours in the same beat go together.
+
+    An entry a cycle while they fall into one beat; a beat is written, with strobes for what came, when an entry of
+    another one comes or on ``flush``.
+
+    Members
+    -------
+    base : In(40)
+        Address of the map, a multiple of 32; holds while entries come.
+    flush : In(1)
+        Write what was joined.
+    idle : Out(1)
+        Nothing waits here to be written; answers may be on their way.
+    i : In(stream.Signature(Entry))
+    port : Out(WritePort())
+        Requests of one beat; its ``done`` is for whoever counts answers.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                "base": In(ADDRESS_BITS),
+                "flush": In(1),
+                "idle": Out(1),
+                "i": In(stream.Signature(Entry)),
+                "port": Out(WritePort()),
+            }
+        )
+
+    def elaborate(self, _platform: Any) -> Module:
+        """Join entries in one register; hand it to a second one, which waits for the port."""
+        m = Module()
+        line, words, marks = Signal(TOKEN_BITS - 3), Signal(32 * _WORDS, reset_less=True), Signal(_WORDS)
+        out, strobe = Signal(32 * _WORDS, reset_less=True), Signal(_WORDS, reset_less=True)
+        address = Signal(ADDRESS_BITS - 5, reset_less=True)
+        asks, gives = Signal(), Signal()  # Request and beat that the port has not taken yet.
+        free, same, move, put = Signal(), Signal(), Signal(), Signal()
+        request, beat = self.port.request, self.port.beat
+        m.d.comb += [
+            free.eq((~asks | request.ready) & (~gives | beat.ready)),
+            same.eq(self.i.p.token[3:] == line),
+            move.eq(free & marks.any() & (self.flush | (self.i.valid & ~same))),
+            self.i.ready.eq(~marks.any() | same | move),
+            put.eq(self.i.valid & self.i.ready),
+            self.idle.eq(~marks.any() & ~asks & ~gives),
+            request.valid.eq(asks),
+            request.p.address.eq(address << 5),
+            request.p.beats.eq(1),
+            beat.valid.eq(gives),
+            beat.p.data.eq(out),
+            beat.p.strobe.eq(Cat(*(mark.replicate(BEAT_BYTES // _WORDS) for mark in strobe))),
+        ]
+        with m.If(request.ready):
+            m.d.sync += asks.eq(0)
+        with m.If(beat.ready):
+            m.d.sync += gives.eq(0)
+        with m.If(move):
+            m.d.sync += [
+                asks.eq(1), gives.eq(1), out.eq(words), strobe.eq(marks), address.eq(self.base[5:] + line), marks.eq(0),
+            ]  # fmt: skip
+        with m.If(put):
+            new = Signal(_WORDS)
+            m.d.comb += new.eq(1 << self.i.p.token[:3])
+            m.d.sync += [line.eq(self.i.p.token[3:]), marks.eq(Mux(same & ~move, marks, 0) | new)]
+            for word in range(_WORDS):
+                with m.If(new[word]):
+                    m.d.sync += words[32 * word : 32 * word + 32].eq(self.i.p.number)
+        return m
