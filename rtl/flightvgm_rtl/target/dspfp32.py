@@ -69,9 +69,9 @@ class FpAttributes:
 class DspFp32(wiring.Component):
     """A DSPFP32: ``M = fp32(A * B)``, ``P = fp32(+-P0 +-P1)``, both rounded to nearest even, subnormals flushed.
 
-    FPOPMODE: [1:0] chooses P0 of 0, M, PCIN and D; [4:2] P1 of 0 (0xx), P (10x), C (110) and PCIN (111); [5] negates P0,
-    [6] P1. An FP16 operand lies in the fields of FP32: exponent ``{000, e5}``, fraction ``{m10, 13 zeros}``. Operands and
-    results are finite.
+    FPOPMODE: [1:0] chooses P0 of 0, M, PCIN and D; [4:2] P1 of 0 (0xx), P (10x), C (110) and PCIN (111); [5] negates
+    P0, [6] P1. An FP16 operand lies in the fields of FP32: exponent ``{000, e5}``, fraction ``{m10, 13 zeros}``.
+    Operands and results are finite.
 
     Latency in clock edges: A to M AREG + FPMPIPEREG + FPM_PREG (B with FPBREG), M to P FPA_PREG; C FPCREG + FPA_PREG; D
     FPDREG + FPA_PREG; PCIN FPA_PREG; FPOPMODE FPOPMREG + FPA_PREG. One operation a cycle. Registers start at zero.
