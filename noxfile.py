@@ -19,9 +19,34 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def test(session: nox.Session) -> None:
-    """Run the tests; arguments after ``--`` go to pytest."""
-    session.install("-e", ".[test,video]")
+    """Run the tests; arguments after ``--`` go to pytest. Benches of components need Icarus Verilog."""
+    session.install("-e", ".[test,video,rtl,cosim]")
     session.run("pytest", *session.posargs)
+
+
+@nox.session
+def verilog(session: nox.Session) -> None:
+    """Emit ``SMALL`` into ``build/SMALL`` and let Verilator, Icarus Verilog and Yosys read it."""
+    session.install(".[rtl,cosim]")
+    session.run("flightvgm", "verilog", "--preset", "SMALL", "--out", "build/SMALL")
+    session.run("python", "-m", "flightvgm_sim.cosim.lint", "build/SMALL/flightvgm.v")
+
+
+@nox.session
+def area(session: nox.Session) -> None:
+    """Write the table of components, with LUTs, levels and fan-out; fail where one exceeds its bound."""
+    session.install("-e", ".[rtl]")
+    session.run("python", "-m", "flightvgm_rtl.report", "docs/reference/components.md")
+
+
+@nox.session
+def cosim(session: nox.Session) -> None:
+    """Generate one denoising step on the emitted Verilog, every byte of memory held against the golden machine."""
+    session.install(".[video,rtl,cosim]")
+    session.run(
+        "flightvgm", "generate", "a red circle moving right", "--checkpoint", "pocket", "--backend", "cosim", "--verify",
+        "--steps", "1", "--out", "cosim.gif", *session.posargs,
+    )  # fmt: skip
 
 
 @nox.session

@@ -116,7 +116,9 @@ class Config:
             if value % PAGE_BYTES:
                 raise ConfigError(f"{field} is {value}; it must be a multiple of {PAGE_BYTES}")
         if self.columns % 8 and self.columns not in (2, 4):
-            raise ConfigError(f"columns is {self.columns}; it must be 2, 4 or a multiple of 8, as loaders write 8 banks")
+            raise ConfigError(
+                f"columns is {self.columns}; it must be 2, 4 or a multiple of 8, as loaders write 8 banks"
+            )
         if self.columns % self.segments:
             raise ConfigError(f"segments is {self.segments}; it must divide the {self.columns} columns")
         if self.unit_rows % self.rows:

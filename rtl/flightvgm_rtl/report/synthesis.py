@@ -44,7 +44,9 @@ def netlist(verilog: str, top: str) -> dict[str, Any]:
 
 def _black_boxes(verilog: str) -> str:
     """Turn the memories into black boxes, and declare the device's primitives that are used."""
-    text = re.sub(r"module (flightvgm_ram(?:_rw)?) (#\(.*?\)) (\(.*?\);).*?endmodule", _hollow, verilog, flags=re.DOTALL)
+    text = re.sub(
+        r"module (flightvgm_ram(?:_rw)?) (#\(.*?\)) (\(.*?\);).*?endmodule", _hollow, verilog, flags=re.DOTALL
+    )
     return text + "".join(_declare(text, name) for name in ("DSP58", "DSPFP32") if re.search(rf"\b{name} *#", text))
 
 
