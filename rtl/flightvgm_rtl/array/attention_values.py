@@ -51,14 +51,15 @@ class ValueWalk(wiring.Component):
         loops = ItemLoops(shape.rows)
         place = _Channels(shape)
         first, empty, item = Signal(), Signal(), Signal(2)
-        out, out_problem, out_head = (
-            Signal(OUT_BITS, name=name, reset_less=True) for name in ("out", "out_problem", "out_head")
-        )
-        next_problem, next_head = Signal(OUT_BITS), Signal(OUT_BITS)
+        out, out_rows, out_head, out_problem = outs = [
+            Signal(OUT_BITS, name=name, reset_less=True) for name in ("out", "out_rows", "out_head", "out_problem")
+        ]
+        next_rows, next_head, next_problem = Signal(OUT_BITS), Signal(OUT_BITS), Signal(OUT_BITS)
         heads = Signal.like(job.heads)  # Without keys a row is one head.
         m.d.comb += [
             empty.eq(job.keys == 0),
             heads.eq(Mux(empty, 1, job.heads)),
+            next_rows.eq(out_rows + job.row_step),
             next_problem.eq(out_problem + job.dout),
             next_head.eq(out_head + (job.head_dim << 1)),
         ]
@@ -69,7 +70,7 @@ class ValueWalk(wiring.Component):
                     m.d.sync += [job.eq(self.i.p), first.eq(1)]
                     m.d.sync += loops.begin(self.i.p, Mux(self.i.p.keys == 0, 1, self.i.p.heads))
                     m.d.sync += place.begin(self.i.p)
-                    m.d.sync += [byte.eq(self.i.p.out) for byte in (out, out_problem, out_head)]
+                    m.d.sync += [byte.eq(self.i.p.out) for byte in outs]
                     m.next = "LOOK"
             with m.State("LOOK"):
                 m.d.sync += [*loops.look(), *place.look(job)]
@@ -87,12 +88,9 @@ class ValueWalk(wiring.Component):
                     m.next = "LOOK"
                     with m.If(final):
                         m.d.sync += item.eq(item + (~empty)[0])
-                        rows_step = [out.eq(out + job.row_step), *place.again()]
-                        head_step = [*(byte.eq(next_head) for byte in (out, out_head)), *place.next_head()]
-                        problem_step = [
-                            *(byte.eq(next_problem) for byte in (out, out_problem, out_head)),
-                            *place.next_problem(),
-                        ]
+                        rows_step = [*(byte.eq(next_rows) for byte in outs[:2]), *place.again()]
+                        head_step = [*(byte.eq(next_head) for byte in outs[:3]), *place.next_head()]
+                        problem_step = [*(byte.eq(next_problem) for byte in outs), *place.next_problem()]
                         m.d.sync += place.channels.eq(job.head_dim)
                         loops.advance(m, job, heads, (rows_step, head_step, problem_step))
                         with m.If(loops.last):
