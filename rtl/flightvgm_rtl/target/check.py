@@ -2,9 +2,9 @@
 
 ``python -m flightvgm_rtl.target.check build/check`` writes ``check.v``: for every configuration the twin, an instance
 of the primitive with the same ports, and a module that gives both the same random inputs and compares all outputs in
-every cycle. ``constraints/check_dsp58.sh`` runs it where Vivado is. It prints ``PASS`` and the number of comparisons, or
-``FAIL`` and the number of differences, of which it shows the first of each configuration. ``+seed=N`` and ``+cycles=N``
-change the inputs and their number.
+every cycle. ``constraints/check_dsp58.sh`` runs it where Vivado is. It prints ``PASS`` and the number of comparisons,
+or ``FAIL`` and the number of differences, of which it shows the first of each configuration. ``+seed=N`` and
+``+cycles=N`` change the inputs and their number.
 """
 
 from __future__ import annotations
