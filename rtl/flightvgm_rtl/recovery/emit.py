@@ -26,7 +26,7 @@ from flightvgm_rtl.sparsifier.compare import Compare
 from flightvgm_rtl.sparsifier.ports import QuantisedRow, quantised_group
 
 _REST = BEAT_BITS - 8 * METADATA_BYTES
-_WAITING = 64  # Words of rows that wait for their verdicts, at least.
+_WAITING = 64  # Words of rows that wait for their verdicts, at least; two rows' fit always.
 _SETTLE = 7  # Cycles of preparation; no less until the last write to A has happened.
 
 
@@ -90,9 +90,7 @@ class Emit(wiring.Component):
         )
         self._compare = Compare(lanes=lanes, row_channels=row_channels, reference_bytes=reference_bytes)
         self._pack, self._place, self._map = Packer(lanes=lanes), RecordPlace(rows=rows, a_words=a_words), MapWriter()
-        depth = max(
-            _WAITING, 1 << (2 * row_channels // BEAT_BYTES - 1).bit_length()
-        )  # A row, and those that follow it.
+        depth = max(_WAITING, 1 << (2 * row_channels // BEAT_BYTES - 1).bit_length())
         self._beats = Fifo(RowBeat, depth=depth)
         self._offered, self._skipped = Tally(), Tally()
         self._issued = Signal(command("rows"), reset_less=True)
@@ -116,6 +114,8 @@ class Emit(wiring.Component):
             self._instruction(m)
             self._row(m)
             self._end(m, answered)
+            with m.State("STOPPED"):
+                pass
         return m
 
     def _wire(self, m: Module) -> None:
@@ -143,8 +143,8 @@ class Emit(wiring.Component):
             self._skipped.add.eq(self._skip),
             compare.o.ready.eq(self._finish),
         ]
-        m.d.comb += [tally.step.eq(site.macs) for tally in (self._offered, self._skipped)]
-        m.d.comb += [tally.clear.eq(self._start) for tally in (self._offered, self._skipped)]
+        for tally in (self._offered, self._skipped):
+            m.d.comb += [tally.step.eq(site.macs), tally.clear.eq(self._start)]
 
     def _records(self, m: Module) -> None:
         """A word of a record to memory or to A."""
@@ -217,8 +217,6 @@ class Emit(wiring.Component):
                 with m.If(skewed_out | skewed_map | (self._place.misaligned_a & fields.flag_to_a)):
                     self._stop(m, ErrorCode.MISALIGNED, Mux(skewed_out, fields.out, fields.map_out))
                     m.next = "STOPPED"
-        with m.State("STOPPED"):
-            pass
 
     def _row(self, m: Module) -> None:
         """Take a verdict; write the row's words, or drop them."""
@@ -226,10 +224,8 @@ class Emit(wiring.Component):
         full, ready = Signal(), Signal()
         m.d.sync += full.eq(fields.flag_compare & (self._kept == fields.limit))
         with m.State("ROW"):
-            m.d.comb += [
-                ready.eq(verdict.valid & ~self._asks & ~self._late),
-                self._map.i.valid.eq(ready & fields.flag_compare),
-            ]
+            m.d.comb += ready.eq(verdict.valid & ~self._asks & ~self._late)
+            m.d.comb += self._map.i.valid.eq(ready & fields.flag_compare)
             with m.If(ready & (~fields.flag_compare | self._map.i.ready)):
                 m.d.comb += [self._begin.eq(1), self._skip.eq(~verdict.p.keep)]
                 m.d.sync += self._rows.eq(self._rows + 1)
@@ -256,8 +252,8 @@ class Emit(wiring.Component):
                 m.next = "METADATA"
             self._next(m)
         with m.State("METADATA"):
-            m.d.comb += [self._put.eq(1), self._final.eq(1), self._extra.eq(1)]
-            m.d.comb += [self._keep.eq(self._taken), self._finish.eq(self._taken)]
+            m.d.comb += [signal.eq(1) for signal in (self._put, self._final, self._extra)]
+            m.d.comb += [signal.eq(self._taken) for signal in (self._keep, self._finish)]
             self._next(m)
         with m.State("DROP"):
             m.d.comb += [beats.ready.eq(1), self._finish.eq(beats.valid & beats.p.last)]
@@ -273,8 +269,7 @@ class Emit(wiring.Component):
 
     def _end(self, m: Module, answered: Signal) -> None:
         """Wait for all answers; count, post, done."""
-        fields = self._issued.body.rows
-        increment = self.post.p
+        fields, increment = self._issued.body.rows, self.post.p
         m.d.comb += [
             self.count.counter.eq(fields.counter),
             self.count.value.eq(self._kept),
