@@ -8,10 +8,10 @@ from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from flightvgm_arch.errors import ErrorCode
 from flightvgm_arch.isa import BY_NAME
 from flightvgm_rtl.buffers.ports import ResultRead
 from flightvgm_rtl.control.commands import PC_BITS, command
+from flightvgm_rtl.dma.answers import error_code
 from flightvgm_rtl.dma.ports import ADDRESS_BITS, Answer, ReadPort, WritePort
 from flightvgm_rtl.dma.store_check import StoreCheck
 from flightvgm_rtl.dma.store_words import StoreWords
@@ -19,19 +19,8 @@ from flightvgm_rtl.dma.walker import RowWalker
 from flightvgm_rtl.lib.fault import Fault
 from flightvgm_rtl.lib.fifo import Fifo
 
-_CODES = {
-    Answer.WINDOW: ErrorCode.ADDRESS_WINDOW,
-    Answer.SLVERR: ErrorCode.AXI_SLVERR,
-    Answer.DECERR: ErrorCode.AXI_DECERR,
-}
 _Written = data.StructLayout({"address": ADDRESS_BITS, "pc": PC_BITS, "last": 1})
 _ROWS_MOST = 128  # Requests that wait for their answers.
-
-
-def code(answer: Value) -> Value:
-    """Error code of an answer that is not OK."""
-    slave = Mux(answer == Answer.SLVERR, _CODES[Answer.SLVERR], _CODES[Answer.DECERR])
-    return Mux(answer == Answer.WINDOW, _CODES[Answer.WINDOW], slave)
 
 
 class StoreUnit(wiring.Component):
@@ -172,13 +161,13 @@ class StoreUnit(wiring.Component):
         ]
         with m.If(words.finished):
             m.d.sync += running.eq(0)
-        with m.Elif(running & check.valid & check.nothing & empty & ~self.done):
+        with m.Elif(running & check.valid & check.nothing & empty):
             m.d.sync += [running.eq(0), self.done.eq(1)]
         with m.If(~self.fault.valid):
             with m.If(failed):
-                self._fail(m, code(answer.error), head.pc, head.address)
+                self._fail(m, error_code(answer.error), head.pc, head.address)
             with m.Elif(astray):
-                self._fail(m, code(walker.o.payload.error), now.pc, walker.o.payload.address)
+                self._fail(m, error_code(walker.o.payload.error), now.pc, walker.o.payload.address)
             with m.Elif(running & check.valid & ~check.nothing & (check.code != 0)):
                 self._fail(m, check.code, now.pc, check.address)
 
