@@ -29,7 +29,7 @@ def stored(register):
     return register.access == "rw" and register.name != "CONTROL"
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=400, timeout_unit="us")
 async def written_registers_are_read_back(dut):
     host, values = await begin(dut), {}
     for register in filter(stored, REGISTER_MAP):
@@ -59,7 +59,7 @@ async def written_registers_are_read_back(dut):
         assert int(dut.argument.value) == values[f"R{16 + number}"]
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=400, timeout_unit="us")
 async def strobes_choose_bytes(dut):
     host = await begin(dut)
     await host.write("ENTRY", 0)
@@ -68,7 +68,7 @@ async def strobes_choose_bytes(dut):
     assert await host.read("ENTRY") == 0x00BB00DD
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=400, timeout_unit="us")
 async def reports_are_read_and_latched(dut):
     host = await begin(dut)
     values = {name: random.getrandbits(width) for name, (_, width) in PARAMETERS["report"].items()}
@@ -83,7 +83,7 @@ async def reports_are_read_and_latched(dut):
     assert await host.read_word(cycles + 4) == 0
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=400, timeout_unit="us")
 async def start_done_and_interrupt(dut):
     host = await begin(dut)
     assert await host.read("CONTROL") == IDLE | READY
@@ -115,7 +115,7 @@ async def start_done_and_interrupt(dut):
     assert int(dut.interrupt.value) == 0
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=400, timeout_unit="us")
 async def auto_restart_keeps_start(dut):
     host = await begin(dut)
     await host.write("CONTROL", START | AUTO)
@@ -126,7 +126,7 @@ async def auto_restart_keeps_start(dut):
     assert int(dut.start.value) == 0
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=400, timeout_unit="us")
 async def reset_is_a_pulse(dut):
     host = await begin(dut)
     seen = 0
