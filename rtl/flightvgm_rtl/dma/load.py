@@ -12,13 +12,12 @@ from flightvgm_arch.errors import ErrorCode
 from flightvgm_rtl.buffers.ports import BackPort, operand_write, parameter_write
 from flightvgm_rtl.control.commands import command
 from flightvgm_rtl.dma.load_back import ChannelBack, where
-from flightvgm_rtl.dma.load_fields import LoadFields
+from flightvgm_rtl.dma.load_front import LoadFront, checked
 from flightvgm_rtl.dma.load_pieces import RowPieces
 from flightvgm_rtl.dma.load_places import SLOT_BITS, TABLE_BITS, RowPlaces
 from flightvgm_rtl.dma.load_values import ValueWrites
 from flightvgm_rtl.dma.load_writes import LoadWrites
 from flightvgm_rtl.dma.ports import Answer, ReadPort
-from flightvgm_rtl.dma.walker import RowWalker
 from flightvgm_rtl.lib.fault import Fault
 from flightvgm_rtl.vector.headnorm import HeadNorm
 from flightvgm_rtl.vector.heads import HeadEntries
@@ -31,20 +30,19 @@ class State(enum.Enum, shape=3):
     """What the unit does with its instruction."""
 
     IDLE = 0
-    CHECK = 1
-    BEGIN = 2
-    ROWS = 3
-    CHANNELS = 4
-    DONE = 5
+    BEGIN = 1
+    ROWS = 2
+    CHANNELS = 3
+    DONE = 4
 
 
 class Load(wiring.Component):
     """Unit of the queue ``load``: LOADA.
 
-    One instruction at a time: its fields are checked, its rows asked for as fast as the port takes requests,
-    and ``done`` follows when the buffer has taken the last write. Bytes move at 32 a cycle, heads at eight
-    values a cycle, a transform included. A problem of V takes as long again, after its last key, to come back
-    by channel.
+    The buffers take the writes of one instruction at a time, and ``done`` follows its last one; rows of the
+    next one are asked for before. Bytes move at 32 a cycle, heads at eight values a cycle, a transform
+    included, and a write for each head. A problem of V takes as long again, after its last key, to come back by
+    channel.
 
     A fault stops the unit. Rows that overlap weight tiles in flight are not found here.
 
@@ -70,6 +68,7 @@ class Load(wiring.Component):
 
     def __init__(self, *, rows: int, columns: int, a_words: int, b_words: int, p_words: int) -> None:
         self._sizes = {"rows": rows, "columns": columns, "a_words": a_words, "b_words": b_words, "p_words": p_words}
+        self._words = max(a_words, b_words, p_words)
         super().__init__(
             {
                 "command": In(stream.Signature(command("load"))),
@@ -91,63 +90,57 @@ class Load(wiring.Component):
         """Sequence an instruction, and wire the parts."""
         m = Module()
         parts = _Parts(m, self._sizes)
-        now, state, stop = Signal(command("load"), reset_less=True), Signal(State), Signal()
-        self._wire_rows(m, parts, now)
-        self._wire_pieces(m, parts, now)
-        self._wire_norm(m, parts, now)
-        self._wire_channels(m, parts, now)
+        now, state, stop = Signal(checked(self._words), reset_less=True), Signal(State), Signal()
+        load = now.command.body.loada
+        self._wire_rows(m, parts, load, now.plan)
+        self._wire_pieces(m, parts, load, now.plan)
+        self._wire_norm(m, parts, load)
+        self._wire_channels(m, parts, load, now.plan)
         self._sequence(m, parts, now, state, stop)
         self._watch(m, parts, now, state, stop)
         return m
 
-    def _wire_rows(self, m: Module, parts: _Parts, now: Any) -> None:
+    def _wire_rows(self, m: Module, parts: _Parts, load: Any, plan: Any) -> None:
         """Ask for rows, and tell where they go."""
-        fields, walker, places, plan = now.body.loada, parts.walker, parts.places, parts.fields.plan
-        wiring.connect(m, wiring.flipped(self.map), walker.read)
-        job = walker.job.p
+        front, places = parts.front, parts.places
+        wiring.connect(m, wiring.flipped(self.map), front.map)
+        wiring.connect(m, wiring.flipped(self.command), front.command)
+        wiring.connect(m, wiring.flipped(self.row.request), front.request)
         m.d.comb += [
-            parts.fields.fields.eq(fields),
-            job.base.eq(fields.source),
-            job.mapped.eq(fields.flag_mapped),
-            self.row.request.valid.eq(walker.o.valid & (walker.o.p.error == Answer.OK) & ~self.fault.valid),
-            self.row.request.p.address.eq(walker.o.p.address),
-            self.row.request.p.beats.eq(plan.row_beats),
-            walker.o.ready.eq(self.row.request.ready & (walker.o.p.error == Answer.OK) & ~self.fault.valid),
+            front.stop.eq(self.fault.valid),
             places.plan.eq(plan),
-            places.count.eq(fields.count),
-            places.outer.eq(fields.outer),
-            places.by_outer.eq(fields.position),
-            places.rotates.eq(fields.transform == ROTATION),
-            places.rope.eq(fields.rope[5:]),
+            places.count.eq(load.count),
+            places.outer.eq(load.outer),
+            places.by_outer.eq(load.position),
+            places.rotates.eq(load.transform == ROTATION),
+            places.rope.eq(load.rope[5:]),
         ]
-        m.d.comb += [job[name].eq(fields[name]) for name in ("pitch", "start", "count", "stride", "outer")]
-        m.d.comb += [job[name].eq(fields[name]) for name in ("outer_stride", "map")]
 
-    def _wire_pieces(self, m: Module, parts: _Parts, now: Any) -> None:
+    def _wire_pieces(self, m: Module, parts: _Parts, load: Any, plan: Any) -> None:
         """Cut rows, and send what they are to the buffer, through the transform or by channel."""
-        fields, pieces, writes, by_channel = now.body.loada, parts.pieces, parts.writes, parts.values
+        pieces, writes, by_channel = parts.pieces, parts.writes, parts.values
         in_norm = Signal()
         wiring.connect(m, parts.places.o, pieces.place)
         m.d.comb += [
             pieces.beat.valid.eq(self.row.beat.valid & ~self.fault.valid),
             pieces.beat.p.eq(self.row.beat.p),
             self.row.beat.ready.eq(pieces.beat.ready & ~self.fault.valid),
-            pieces.transposed.eq(fields.flag_transposed),
-            pieces.row_values.eq(fields.row_bytes[1:]),
-            pieces.heads.eq(fields.heads),
-            pieces.head_dim.eq(fields.head_dim),
-            in_norm.eq(fields.transform.any() & pieces.o.p.in_head),
-            by_channel.key_words.eq(parts.fields.plan.key_words),
+            pieces.transposed.eq(load.flag_transposed),
+            pieces.row_values.eq(load.row_bytes[1:]),
+            pieces.heads.eq(load.heads),
+            pieces.head_dim.eq(load.head_dim),
+            in_norm.eq(load.transform.any() & pieces.o.p.in_head),
+            by_channel.key_words.eq(plan.key_words),
             by_channel.i.p.eq(pieces.o.p),
-            by_channel.i.valid.eq(pieces.o.valid & fields.flag_transposed),
+            by_channel.i.valid.eq(pieces.o.valid & load.flag_transposed),
             writes.i_piece.p.eq(pieces.o.p),
-            writes.i_piece.valid.eq(pieces.o.valid & ~fields.flag_transposed & ~in_norm),
+            writes.i_piece.valid.eq(pieces.o.valid & ~load.flag_transposed & ~in_norm),
             parts.norm.i.valid.eq(pieces.o.valid & in_norm),
             pieces.o.ready.eq(
-                Mux(in_norm, parts.norm.i.ready, Mux(fields.flag_transposed, by_channel.i.ready, writes.i_piece.ready))
+                Mux(in_norm, parts.norm.i.ready, Mux(load.flag_transposed, by_channel.i.ready, writes.i_piece.ready))
             ),
-            writes.target.eq(fields.target),
-            writes.by_bytes.eq(~fields.heads.any()),
+            writes.target.eq(load.target),
+            writes.by_bytes.eq(~load.heads.any()),
             self.parameters.eq(writes.parameters),
         ]
         wiring.connect(m, by_channel.o, writes.i_values)
@@ -155,16 +148,16 @@ class Load(wiring.Component):
         wiring.connect(m, wiring.flipped(self.write_a), writes.write_a)
         wiring.connect(m, wiring.flipped(self.write_b), writes.write_b)
 
-    def _wire_norm(self, m: Module, parts: _Parts, now: Any) -> None:
+    def _wire_norm(self, m: Module, parts: _Parts, load: Any) -> None:
         """Heads of a transform, and what comes of them."""
-        fields, norm, normed, piece = now.body.loada, parts.norm, parts.writes.i_normed, parts.pieces.o.p
+        norm, normed, piece = parts.norm, parts.writes.i_normed, parts.pieces.o.p
         group = norm.i.p
         m.d.comb += [
             norm.start.eq(parts.places.start),
-            norm.head_dim.eq(fields.head_dim),
-            norm.rotates.eq(fields.transform == ROTATION),
-            norm.norm.eq(fields.norm[5:]),
-            norm.rope.eq(fields.rope[5:]),
+            norm.head_dim.eq(load.head_dim),
+            norm.rotates.eq(load.transform == ROTATION),
+            norm.norm.eq(load.norm[5:]),
+            norm.rope.eq(load.rope[5:]),
             norm.parameters.eq(parts.writes.parameters),
             group.values.eq(piece.data),
             group.mask.eq(piece.mask),
@@ -182,14 +175,14 @@ class Load(wiring.Component):
             self.saturations.eq(norm.saturations),
         ]
 
-    def _wire_channels(self, m: Module, parts: _Parts, now: Any) -> None:
+    def _wire_channels(self, m: Module, parts: _Parts, load: Any, plan: Any) -> None:
         """Prepare heads of rows, or channels that come back."""
-        fields, channels, entries, group = now.body.loada, parts.channels, parts.entries, parts.writes.o_group
+        channels, entries, group = parts.channels, parts.entries, parts.writes.o_group
         wiring.connect(m, wiring.flipped(self.back_b), channels.back)
         m.d.comb += [
-            channels.key_words.eq(parts.fields.plan.key_words),
-            channels.keys.eq(fields.count),
-            channels.channels.eq(fields.row_bytes[1:]),
+            channels.key_words.eq(plan.key_words),
+            channels.keys.eq(load.count),
+            channels.channels.eq(load.row_bytes[1:]),
             entries.i.valid.eq(Mux(channels.busy, channels.o.valid, group.valid)),
             entries.i.p.eq(Mux(channels.busy, channels.o.p, group.p)),
             channels.o.ready.eq(entries.i.ready),
@@ -197,60 +190,50 @@ class Load(wiring.Component):
         ]
 
     def _sequence(self, m: Module, parts: _Parts, now: Any, state: Any, stop: Signal) -> None:
-        """Check, rows, and for V the channels of each problem behind its rows."""
-        fields, plan = now.body.loada, parts.fields.plan
-        waited, quiet, begin, again, back = (
-            Signal(range(LoadFields.latency + 2)),
-            Signal(),
-            Signal(),
-            Signal(),
-            Signal(),
-        )
+        """Rows, and for V the channels of each problem behind its rows."""
+        load, given = now.command.body.loada, parts.front.o
+        quiet, begin, again, back = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
-            self.command.ready.eq((state == State.IDLE) & ~self.fault.valid),
-            self.busy.eq(state != State.IDLE),
+            given.ready.eq((state == State.IDLE) & ~stop),
+            self.busy.eq((state != State.IDLE) | parts.front.busy),
             quiet.eq(~parts.pieces.o.valid & ~parts.norm.busy & ~parts.entries.busy & ~parts.writes.busy),
-            parts.walker.job.valid.eq((state == State.BEGIN) & ~stop),
-            begin.eq(parts.walker.job.valid & parts.walker.job.ready),
+            begin.eq(state == State.BEGIN),
             parts.places.start.eq(begin),
             parts.pieces.resume.eq(begin | again),
             parts.channels.start.eq(back),
             self.done.eq((state == State.DONE) & ~stop),
         ]
         with m.Switch(state):
-            with m.Case(State.IDLE), m.If(self.command.valid & self.command.ready):
-                m.d.sync += [now.eq(self.command.p), state.eq(State.CHECK), waited.eq(0)]
-            with m.Case(State.CHECK):
-                m.d.sync += waited.eq(waited + 1)
-                with m.If(~fields.count.any() | ~fields.outer.any()):
-                    m.d.sync += state.eq(State.DONE)
-                with m.Elif(waited == LoadFields.latency + 1):
-                    m.d.sync += state.eq(State.BEGIN)
-            with m.Case(State.BEGIN), m.If(begin):
-                m.d.sync += [state.eq(State.ROWS), parts.channels.word.eq(plan.word)]
+            with m.Case(State.IDLE), m.If(given.valid & ~stop):
+                m.d.sync += [now.eq(given.p), state.eq(Mux(given.p.empty, State.DONE, State.BEGIN))]
+            with m.Case(State.BEGIN):
+                m.d.sync += [state.eq(State.ROWS), parts.channels.word.eq(now.plan.word)]
             with m.Case(State.ROWS), m.If(parts.pieces.held & quiet):
-                m.d.comb += back.eq(fields.flag_transposed)
-                m.d.sync += state.eq(Mux(fields.flag_transposed, State.CHANNELS, State.DONE))
+                m.d.comb += back.eq(load.flag_transposed)
+                m.d.sync += state.eq(Mux(load.flag_transposed, State.CHANNELS, State.DONE))
             with m.Case(State.CHANNELS), m.If(~parts.channels.busy & quiet):
                 m.d.comb += again.eq(~parts.pieces.last)
                 m.d.sync += [
                     state.eq(Mux(parts.pieces.last, State.DONE, State.ROWS)),
-                    parts.channels.word.eq(parts.channels.word + plan.outer_step),
+                    parts.channels.word.eq(parts.channels.word + now.plan.outer_step),
                 ]
             with m.Case(State.DONE), m.If(self.done):
                 m.d.sync += state.eq(State.IDLE)
 
     def _watch(self, m: Module, parts: _Parts, now: Any, state: Any, stop: Signal) -> None:
         """Raise the first fault, and tell that data moves."""
-        walker, pieces = parts.walker, parts.pieces
-        code, lost = Signal(5), Signal()
-        m.d.comb += lost.eq(walker.o.valid & (walker.o.p.error != Answer.OK))
-        with m.If((state == State.BEGIN) & parts.fields.code.any()):
-            m.d.comb += code.eq(parts.fields.code)
+        front, pieces = parts.front, parts.pieces
+        code, lost, at_once = Signal(5), Signal(), Signal()
+        m.d.comb += [
+            lost.eq(front.lost != Answer.OK),
+            at_once.eq((state == State.IDLE) & front.o.valid & front.o.p.code.any()),
+        ]
+        with m.If(at_once):
+            m.d.comb += code.eq(front.o.p.code)
         with m.Elif(pieces.error != Answer.OK):
             m.d.comb += code.eq(_code(pieces.error))
         with m.Elif(lost):
-            m.d.comb += code.eq(_code(walker.o.p.error))
+            m.d.comb += code.eq(_code(front.lost))
         with m.Elif(parts.places.overrun):
             m.d.comb += code.eq(ErrorCode.BUFFER_OVERRUN)
         with m.Elif(parts.places.overlap | parts.entries.infinite | parts.norm.infinite | parts.norm.improper):
@@ -263,12 +246,13 @@ class Load(wiring.Component):
                 | (self.back_b.request.valid & self.back_b.request.ready)
             ),
         ]
+        source = Mux(at_once, front.o.p.command.body.loada.source, now.command.body.loada.source)
         with m.If(code.any() & ~self.fault.valid):
             m.d.sync += [
                 self.fault.valid.eq(1),
                 self.fault.code.eq(code),
-                self.fault.pc.eq(now.pc),
-                self.fault.address.eq(Mux(lost, walker.o.p.address, now.body.loada.source)),
+                self.fault.pc.eq(Mux(at_once, front.o.p.command.pc, now.command.pc)),
+                self.fault.address.eq(Mux(lost, front.lost_address, source)),
             ]
 
 
@@ -278,8 +262,7 @@ class _Parts:
     def __init__(self, m: Module, sizes: dict[str, int]) -> None:
         columns, b_words, p_words = sizes["columns"], sizes["b_words"], sizes["p_words"]
         words = max(sizes["a_words"], b_words, p_words)
-        m.submodules.fields = self.fields = LoadFields(**sizes)
-        m.submodules.walker = self.walker = RowWalker()
+        m.submodules.front = self.front = LoadFront(**sizes)
         m.submodules.places = self.places = RowPlaces(words=words, p_words=p_words)
         m.submodules.pieces = self.pieces = RowPieces(words=words)
         m.submodules.values = self.values = ValueWrites(columns=columns, words=words)

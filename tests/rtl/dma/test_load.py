@@ -13,4 +13,4 @@ GEOMETRIES = {
 @pytest.mark.parametrize("geometry", GEOMETRIES)
 def test_load(geometry):
     sizes = GEOMETRIES[geometry]
-    run_bench(Load(**sizes), "rtl.dma.bench_load", sizes=sizes)
+    run_bench(Load(**sizes), "rtl.dma.bench_load", sizes=sizes, thorough=geometry == "small")
