@@ -176,12 +176,15 @@ class Bench:
         }
         self.a, self.counts, self.increments, self.done = {}, [], [], 0
         self.done_cycles = []
+        self.walks, self.tokens = hasattr(dut, "o_token__ready"), []
 
     async def watch(self):
         dut = self.dut
         while True:
             dut.a__ready.value = int(random.random() >= self.stalls)
             dut.post__ready.value = int(random.random() >= self.stalls)
+            if self.walks:
+                dut.o_token__ready.value = int(random.random() >= self.stalls)
             await ReadOnly()
             if int(dut.a__valid.value) and int(dut.a__ready.value):
                 write = unpack(PARAMETERS["write"], int(dut.a__payload.value))
@@ -189,6 +192,8 @@ class Bench:
                 assert write["strobe"] == 0xFFFF
                 assert write["entry_enable"] == 1
                 self.a[write["bank"], write["word"]] = (write["data"], write["entry"])
+            if self.walks and int(dut.o_token__valid.value) and int(dut.o_token__ready.value):
+                self.tokens.append(int(dut.o_token__payload.value))
             if str(dut.count.value)[-1] == "1":  # The lowest bit is its valid bit.
                 count = unpack(PARAMETERS["count"], int(dut.count.value))
                 self.counts.append((count["counter"], count["value"]))
