@@ -57,9 +57,7 @@ class Fetch(wiring.Component):
 
     def __init__(self, *, words: int = 256, ahead: int = 16) -> None:
         if words & words - 1 or not 0 < ahead < words:
-            raise ValueError(
-                f"{words} instructions with {ahead} ahead cannot be kept; give a power of two above {ahead}"
-            )
+            raise ValueError(f"{words} instructions, {ahead} ahead, cannot be kept; give a power of two above {ahead}")
         self._words = words
         self._ahead = ahead
         super().__init__(
@@ -99,6 +97,7 @@ class Fetch(wiring.Component):
         m.d.sync += self._outstanding.eq(after)
         with m.If(self._restart):
             m.d.sync += self._stale.eq(after)
+            m.d.sync += [number.eq(self._wanted) for number in (self._low, self._high, self._sent)]
         return m
 
     def _look(self, m: Module, ram: Ram) -> None:
@@ -151,7 +150,6 @@ class Fetch(wiring.Component):
             with m.If((self._sent >= self._words) & (span > self._low)):
                 m.d.sync += self._low.eq(span)
         with m.If(self._restart):
-            m.d.sync += [number.eq(self._wanted) for number in (self._low, self._high, self._sent)]
             m.d.sync += [self._begun.eq(1), room.eq(0)]
         self._address(m, address, made, sent)
         m.d.comb += self._made.eq(sent | asks)

@@ -10,4 +10,4 @@ def test_fetch():
 
 def test_sizes_are_checked():
     with pytest.raises(ValueError, match="100 instructions, 16 ahead"):
-        Fetch(words=100)
+        Fetch(words=100, ahead=16)
