@@ -52,7 +52,8 @@ def shape(config: Config) -> Shape:
 class Core(wiring.Component):
     """Everything of the machine that there is once a core.
 
-    It shares with other cores what its members lead to: memory ports, pools, count registers, barriers and the ledger. Reset before each start.
+    It shares with other cores what its members lead to: memory ports, pools, count registers, barriers and the ledger.
+    It is reset before each start.
 
     Parameters
     ----------

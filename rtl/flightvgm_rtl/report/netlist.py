@@ -1,8 +1,8 @@
 """Measure a mapped netlist: LUTs, LUT levels between registers, carry bits and fan-out.
 
-Levels are a ranking, never a clock rate. A path begins at a register, a DSP58, a memory or an input and ends at one of those or at an
-output; each LUT on it is a level, carry chains and wide multiplexers are none. Yosys' own walks pass through mapped
-flip-flops, hence this one.
+Levels are a ranking, never a clock rate. A path begins at a register, a DSP58, a memory or an input and ends at one of
+those or at an output; each LUT on it is a level, carry chains and wide multiplexers are none. Yosys' own walks pass
+through mapped flip-flops, hence this one.
 """
 
 from __future__ import annotations
