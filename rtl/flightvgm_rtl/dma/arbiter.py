@@ -12,8 +12,8 @@ from amaranth.lib.wiring import In, Out
 class RoundRobin(wiring.Component):
     """Choose one of those who want something, in turns.
 
-    Wishes are looked at where ``enable`` is set and no grant is out; the grant is a pulse one cycle later, so that
-    there is one in two cycles at most. A wish and what ``enable`` stands for must hold until the grant.
+    Wishes are kept for a cycle, looked at where ``enable`` is set and no grant is out, and granted by a pulse one cycle later: a grant
+    in two cycles at most, and in three to the same client. A wish and what ``enable`` stands for must hold until the grant.
 
     Parameters
     ----------
@@ -36,14 +36,15 @@ class RoundRobin(wiring.Component):
         """Take the lowest wish behind the last grant, or else the lowest of all."""
         m = Module()
         count = self._count
+        wants = Signal(count)
         behind, later = Signal(count), Signal(count)  # Those above the last grant, and their wishes.
         first_later, first = Signal(count), Signal(count)
         m.d.comb += [
-            later.eq(self.wants & behind),
+            later.eq(wants & behind),
             first_later.eq(later & -later),
-            first.eq(self.wants & -self.wants),
+            first.eq(wants & -wants),
         ]
-        m.d.sync += self.grant.eq(0)
+        m.d.sync += [wants.eq(self.wants & ~self.grant), self.grant.eq(0)]
         with m.If(self.grant != 0):
             m.d.sync += behind.eq(~(self.grant | (self.grant - 1)))
         with m.Elif(self.enable):

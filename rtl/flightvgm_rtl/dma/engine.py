@@ -25,7 +25,7 @@ Burst = data.StructLayout(
 """A burst: the number of its first beat in memory, its beats, whether it ends a request, and whether windows refuse
 it.
 """
-_Checked = data.StructLayout({"beat": BEAT_ADDRESS_BITS, "beats": COUNT_BITS, "refused": 1})
+_Checked = data.StructLayout({"beat": BEAT_ADDRESS_BITS, "further": COUNT_BITS, "refused": 1})
 
 
 def choose(grant: Value, values: list[Any]) -> Value:
@@ -46,7 +46,7 @@ class Cutter(wiring.Component):
     Members
     -------
     i : In(stream.Signature)
-        Checked requests.
+        Checked requests; ``further`` beats follow the first one.
     o : Out(stream.Signature(Burst))
     """
 
@@ -54,16 +54,15 @@ class Cutter(wiring.Component):
         super().__init__({"i": In(stream.Signature(_Checked)), "o": Out(stream.Signature(Burst))})
 
     def elaborate(self, platform: Any) -> Module:
-        """Count the beats that are left."""
+        """Count the bursts that follow."""
         m = Module()
         active, refused, step, fits = Signal(), Signal(reset_less=True), Signal(), Signal()
         block = Signal(BEAT_ADDRESS_BITS - _OFFSET_BITS, reset_less=True)
-        offset, left = Signal(_OFFSET_BITS, reset_less=True), Signal(COUNT_BITS, reset_less=True)
-        room = Signal(range(BURST_BEATS + 1))
-        valid, burst = Signal(), Signal(Burst, reset_less=True)
+        offset, end = Signal(_OFFSET_BITS, reset_less=True), Signal(_OFFSET_BITS, reset_less=True)
+        follow = Signal(COUNT_BITS + 1 - _OFFSET_BITS, reset_less=True)  # Bursts behind this one.
+        valid, burst, request = Signal(), Signal(Burst, reset_less=True), self.i.payload
         m.d.comb += [
-            room.eq(BURST_BEATS - offset),
-            fits.eq(left <= room),
+            fits.eq(follow == 0),
             step.eq(active & (~valid | self.o.ready)),
             self.i.ready.eq(~active | (step & fits)),
             self.o.valid.eq(valid),
@@ -73,23 +72,22 @@ class Cutter(wiring.Component):
             m.d.sync += [
                 valid.eq(1),
                 burst.beat.eq(Cat(offset, block)),
-                burst.length.eq(Mux(fits, left[: len(room)], room)),
+                burst.length.eq(Mux(fits, end, BURST_BEATS - 1) - offset + 1),
                 burst.last.eq(fits),
                 burst.refused.eq(refused),
                 block.eq(block + 1),
                 offset.eq(0),
-                left.eq(left - room),
+                follow.eq(follow - 1),
             ]
             with m.If(fits):
                 m.d.sync += active.eq(0)
         with m.Elif(self.o.ready):
             m.d.sync += valid.eq(0)
         with m.If(self.i.valid & self.i.ready):
-            request = self.i.payload
             m.d.sync += [
                 active.eq(1),
                 Cat(offset, block).eq(request.beat),
-                left.eq(request.beats),
+                Cat(end, follow).eq(request.beat[:_OFFSET_BITS] + request.further),
                 refused.eq(request.refused),
             ]
         return m
@@ -99,8 +97,8 @@ class Bursts(wiring.Component):
     """Check the requests of clients against the windows, in turns, and cut them into bursts.
 
     A request is checked as a whole: all of its bursts are refused, or none. Requests of a client keep their order;
-    up to eight wait, so that one client never holds up another. A request is taken every second cycle at best; its
-    first burst comes ten cycles later. Bursts come one a cycle.
+    up to eight wait, so that one client never holds up another. A request is taken every second cycle at best,
+    every third of the same client; its first burst comes twelve cycles later. Bursts come one a cycle.
 
     Parameters
     ----------
@@ -138,13 +136,16 @@ class Bursts(wiring.Component):
         with m.If(arbiter.grant != 0):
             m.d.sync += chosen.eq(choose(arbiter.grant, [port.payload for port in self.i]))
         m.d.comb += check.request.eq(chosen)
-        for stage in range(check.latency):
-            later = Signal.like(chosen, name=f"chosen_{stage}"), Signal.like(owner, name=f"owner_{stage}")
-            m.d.sync += [later[0].eq(chosen), later[1].eq(owner)]
-            chosen, owner = later
+        request = Signal(_Checked, name="request_0", reset_less=True)
+        now = Signal.like(owner, name="owner_0")
+        m.d.sync += [request.beat.eq(chosen.address[5:]), request.further.eq(chosen.beats - 1), now.eq(owner)]
+        for stage in range(1, check.latency):
+            later = Signal.like(request, name=f"request_{stage}"), Signal.like(owner, name=f"owner_{stage}")
+            m.d.sync += [later[0].eq(request), later[1].eq(now)]
+            request, now = later
         for client in range(self._clients):
             refused = Const(0, 1) if client in self._unchecked else check.refused
-            self._client(m, client, arbiter, chosen, owner[client], refused)
+            self._client(m, client, arbiter, request, now[client], refused)
         return m
 
     def _client(self, m: Module, client: int, arbiter: RoundRobin, request: Any, valid: Value, refused: Value) -> None:
@@ -160,8 +161,8 @@ class Bursts(wiring.Component):
             arbiter.wants[client].eq(self.i[client].valid & (places != 0)),
             self.i[client].ready.eq(taken),
             queue.i.valid.eq(valid),
-            checked.beat.eq(request.address[5:]),
-            checked.beats.eq(Mux(refused, 1, request.beats) if self._short else request.beats),
+            checked.beat.eq(request.beat),
+            checked.further.eq(Mux(refused, 0, request.further) if self._short else request.further),
             checked.refused.eq(refused),
             cutter.i.valid.eq(queue.o.valid),
             cutter.i.payload.eq(queue.o.payload),

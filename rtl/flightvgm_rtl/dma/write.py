@@ -26,7 +26,7 @@ class WriteEngine(wiring.Component):
     (numerically greatest). The beats of a request outside the windows are taken and dropped, and it is done with the
     error WINDOW.
 
-    A burst begins every second cycle at best, and data moves in every cycle.
+    A burst begins every second cycle at best, every third of the same client, and data moves in every cycle.
 
     Parameters
     ----------
