@@ -48,12 +48,13 @@ class Edge(wiring.Component):
         m = Module()
         bits = 32 * self._depth
         piece = Signal(bits, reset_less=True)
-        count, exponent = Signal.like(self.i.count, reset_less=True), Signal.like(self.i.exponent, reset_less=True)
+        behind = Signal(4 * self._depth, reset_less=True)  # Values behind the last valid one.
+        exponent = Signal.like(self.i.exponent, reset_less=True)
         flags = self._flags(m)
         with m.If(self.i.valid):
             m.d.sync += [
                 piece.eq(self.i.word.word_select(self.i.piece[: (256 // bits).bit_length() - 1], bits)),
-                count.eq(self.i.count),
+                behind.eq(Cat(number >= self.i.count for number in range(4 * self._depth))),
                 exponent.eq(self.i.exponent),
             ]
         aligned = []
@@ -61,11 +62,11 @@ class Edge(wiring.Component):
             m.submodules[f"align_{number}"] = lane = Align()
             m.d.comb += [
                 lane.i.eq(piece.word_select(number, 16)),
-                lane.i_mask.eq(number >= count),
+                lane.i_mask.eq(behind[number]),
                 lane.i_exponent.eq(exponent),
             ]
             aligned.append(lane.o)
-        packed = self._pack(m, piece, count, flags[0].valid)
+        packed = self._pack(m, piece, behind, flags[0].valid)
         chosen = Signal(operands(self._depth))
         swap = int(self._column)
         for slice_ in range(self._depth):
@@ -95,13 +96,13 @@ class Edge(wiring.Component):
             source = later
         return stages
 
-    def _pack(self, m: Module, piece: Signal, count: Signal, valid: Any) -> Any:
+    def _pack(self, m: Module, piece: Signal, behind: Signal, valid: Any) -> Any:
         """INT8 values, two to an operand, two cycles behind the piece."""
         masked = Signal(Vector(8, 4 * self._depth), reset_less=True)
         packed = Signal(operands(self._depth), reset_less=True)
         with m.If(valid):
             for number in range(4 * self._depth):
-                m.d.sync += masked[number].eq(Mux(number < count, piece.word_select(number, 8), 0))
+                m.d.sync += masked[number].eq(Mux(behind[number], 0, piece.word_select(number, 8)))
         swap = int(self._column)
         for slice_ in range(self._depth):
             pre_low, b_low = masked[4 * slice_ + swap], masked[4 * slice_ + 1 - swap]
