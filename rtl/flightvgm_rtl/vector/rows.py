@@ -65,8 +65,7 @@ class Rows(wiring.Component):
     o_values, o_row : Out(stream.Signature)
         Quantised rows, as of :class:`flightvgm_rtl.vector.quantise.Quantise`.
     i_done : In(1)
-        Pulse: all that follows from an instruction with ``quantise`` is written and answered, or its count of zero is
-        set.
+        Pulse for each of these instructions: all that follows from it behind the row unit has happened.
     """
 
     def __init__(self, *, lanes: int, channels: int, parameter_words: int, result_words: int) -> None:
@@ -158,7 +157,7 @@ class Rows(wiring.Component):
                 with m.If(self.o_command.ready):
                     m.d.comb += front.begin.eq(1)
                     m.next = "RUN"
-            with m.State("RUN"), m.If((front.finished | (body.count == 0)) & (followed | ~body.flag_quantise)):
+            with m.State("RUN"), m.If((front.finished | (body.count == 0)) & followed):
                 m.next = "END"
             with m.State("END"):
                 m.d.comb += self.done.eq(1)

@@ -60,8 +60,8 @@ class Bench:
             expected, tokens, follows = self.commands.popleft()
             assert word == expected
             await send(self.dut, "i_token", tokens, stalls=self.stalls[0])
-            if follows and not tokens:
-                await self._pulse()
+            if not (follows and tokens):
+                cocotb.start_soon(self._pulse())
 
     async def _pulse(self):
         for _ in range(random.randrange(1, 6)):
