@@ -58,15 +58,22 @@ class Odometer(wiring.Component):
                 self.value[slot].eq((terms[0] + terms[1]) + terms[2]),
             ]
         for place in range(3):
-            digit = Signal(EXTENT_BITS, name=f"digit_{place}")
+            left = Signal(EXTENT_BITS, name=f"left_{place}")  # Steps to the last digit.
             move = Signal(name=f"move_{place}")
             carries = Const(1, 1)
             for faster in range(place + 1, 3):
                 carries &= lasts[faster] | (self.axes.slot[faster] != self.axes.slot[place])
             m.d.comb += move.eq((belongs[place] & self.step).any() & carries)
-            m.d.comb += lasts[place].eq(digit == self.axes.limit[place])
             with m.If(self.clear | (move & lasts[place])):
-                m.d.sync += [digit.eq(0), shares[place].eq(0)]
+                m.d.sync += [
+                    left.eq(self.axes.limit[place]),
+                    lasts[place].eq(self.axes.limit[place] == 0),
+                    shares[place].eq(0),
+                ]
             with m.Elif(move):
-                m.d.sync += [digit.eq(digit + 1), shares[place].eq(shares[place] + self.axes.stride[place])]
+                m.d.sync += [
+                    left.eq(left - 1),
+                    lasts[place].eq(left == 1),
+                    shares[place].eq(shares[place] + self.axes.stride[place]),
+                ]
         return m

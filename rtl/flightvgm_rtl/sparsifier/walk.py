@@ -20,7 +20,7 @@ from flightvgm_rtl.sparsifier.ports import TOKEN_BITS, Token
 from flightvgm_rtl.sparsifier.site import SiteCheck
 from flightvgm_rtl.target.ram import Ram
 
-_FLIGHT = 4  # Tokens that may be on their way to the FIFO, and one for its counter.
+_FLIGHT = 5  # Tokens that may be on their way to the FIFO, and one more.
 _DEPTH = 16
 
 
@@ -121,11 +121,11 @@ class TokenWalk(wiring.Component):
         hold = self._reference & (self._members > 1)
         info = Mux(self._count, 0, Cat(grid.middle, self._reference, hold, grid.slot))
         m.d.comb += [
-            room.eq(fifo.room > _FLIGHT),
             grid.room.eq(room),
             issue.eq(linear | grid.issue),
             last.eq((self._left == 1) & (self._count | (grid.last & (self._others == 0)))),
         ]
+        m.d.sync += room.eq(fifo.room > _FLIGHT)
         with m.If(linear):
             m.d.sync += [self._linear.eq(self._linear + 1), self._left.eq(self._left - 1)]
         number = register(m, Mux(self._count, self._linear, 0), "number")
