@@ -16,8 +16,9 @@ from flightvgm_rtl.vector.rowlocate import LINE_BITS, NUMBER_BITS
 _WORDS = 8  # Words of a beat.
 _AHEAD = 16  # Lookups under way.
 _BEAT_BITS = TOKEN_BITS - 3
+_LOW = 18  # Bits of an address that are added in a stage.
 
-_Pending = data.StructLayout({"beat": _BEAT_BITS, "word": 3, "fresh": 1})
+_Pending = data.StructLayout({"line": LINE_BITS, "word": 3, "fresh": 1})
 
 
 class MapLookup(wiring.Component):
@@ -67,42 +68,51 @@ class MapLookup(wiring.Component):
         return m
 
     def _ask(self, m: Module, pending: Fifo) -> None:
-        waiting = Signal()  # A token is in the register, and asks.
-        token = Signal(TOKEN_BITS, reset_less=True)
+        """Add in two stages; a token leaves the second one when it has asked, if it must, and its lookup is noted."""
+        valid = Signal(2)
+        beat, low = Signal(_BEAT_BITS - _LOW, reset_less=True), Signal(_LOW + 1, reset_less=True)
+        word = Signal(3, reset_less=True)
+        fresh_now, fresh = Signal(reset_less=True), Signal(reset_less=True)
+        line, word_now = Signal(LINE_BITS, reset_less=True), Signal(3, reset_less=True)
         asked, last_beat = Signal(), Signal(_BEAT_BITS, reset_less=True)
-        beat, fresh, sent = Signal(_BEAT_BITS), Signal(), Signal()
-        line = Signal(LINE_BITS)
-        known = Signal()
+        sent, move, enter = Signal(), Signal(), Signal()
+        token = self.i.payload
         m.d.comb += [
-            beat.eq(token[3:]),
-            line.eq(self.base + beat),
-            known.eq(asked & (beat == last_beat)),
-            fresh.eq(~known),
-            pending.i.p.beat.eq(beat),
-            pending.i.p.word.eq(token[:3]),
-            pending.i.p.fresh.eq(fresh),
-            self.read.request.valid.eq(waiting & fresh & pending.i.ready & ~self.stop),
+            self.read.request.valid.eq(valid[1] & fresh & pending.i.ready & ~self.stop),
             self.read.request.p.address.eq(Cat(Const(0, ADDRESS_BITS - LINE_BITS), line)),
             self.read.request.p.beats.eq(1),
-            pending.i.valid.eq(waiting & (~fresh | self.read.request.ready & ~self.stop)),
+            pending.i.valid.eq(valid[1] & (~fresh | self.read.request.ready & ~self.stop)),
+            pending.i.p.line.eq(line),
+            pending.i.p.word.eq(word_now),
+            pending.i.p.fresh.eq(fresh),
             sent.eq(pending.i.valid & pending.i.ready),
-            self.i.ready.eq(~waiting | sent),
+            move.eq(~valid[1] | sent),
+            self.i.ready.eq(move),
+            enter.eq(move & self.i.valid),
         ]
-        m.d.sync += waiting.eq(self.i.valid | waiting & ~sent)
-        with m.If(self.i.ready):
-            m.d.sync += token.eq(self.i.payload)
-        with m.If(sent):
-            m.d.sync += [asked.eq(1), last_beat.eq(beat)]
+        with m.If(move):
+            m.d.sync += [
+                valid.eq(Cat(self.i.valid, valid[0])),
+                low.eq(self.base[:_LOW] + token[3 : 3 + _LOW]),
+                beat.eq(token[3 + _LOW :]),
+                word.eq(token[:3]),
+                fresh_now.eq(~asked | (token[3:] != last_beat)),
+                line.eq(Cat(low[:_LOW], (self.base[_LOW:] + beat + low[_LOW])[: LINE_BITS - _LOW])),
+                word_now.eq(word),
+                fresh.eq(fresh_now),
+            ]
+        with m.If(enter):
+            m.d.sync += [asked.eq(1), last_beat.eq(token[3:])]
         with m.If(self.begin):
             m.d.sync += asked.eq(0)
 
     def _pick(self, m: Module, pending: Fifo) -> None:
+        """Keep the newest beat; a lookup that asked waits for its own."""
         beat = Signal(32 * _WORDS, reset_less=True)
         have = Signal()  # The beat of the oldest lookup is in the register.
         read, p = self.read.beat, pending.o.p
         wanted, move = Signal(), Signal()
         word = Signal(32)
-        line = Signal(LINE_BITS)
         m.d.comb += [
             wanted.eq(pending.o.valid & p.fresh & ~have),
             read.ready.eq(wanted),
@@ -111,8 +121,7 @@ class MapLookup(wiring.Component):
             self.o.payload.eq(word),
             move.eq(self.o.valid & self.o.ready),
             pending.o.ready.eq(move),
-            line.eq(self.base + p.beat),
-            self.address.eq(Cat(Const(0, ADDRESS_BITS - LINE_BITS), line)),
+            self.address.eq(Cat(Const(0, ADDRESS_BITS - LINE_BITS), p.line)),
         ]
         with m.If(read.valid & wanted):
             m.d.sync += beat.eq(read.p.data)

@@ -34,7 +34,7 @@ class QuantiseLane(wiring.Component):
         ``latency`` cycles later.
     """
 
-    latency = 6
+    latency = 7
 
     i: In(16)
     i_multiplier: In(MULTIPLIER_BITS)
@@ -42,7 +42,7 @@ class QuantiseLane(wiring.Component):
     o: Out(signed(8))
 
     def elaborate(self, _platform: Any) -> Module:
-        """Shift in two stages, multiply in two, round, apply the sign."""
+        """Shift in three stages, multiply in two, decide on rounding, then round and apply the sign."""
         m = Module()
         value, sure = self._shift(m)
         product = delay(m, value * delay(m, self.i_multiplier, 3, "multiplier"), 2, "product")
@@ -50,12 +50,13 @@ class QuantiseLane(wiring.Component):
         whole = product[_HALF + 1 : _HALF + 8]
         above = Signal()  # Something that counts lies between the half and the bits that do not count.
         m.d.comb += above.eq(product[_VALUE_BITS:_HALF].any() | (product[_LOWEST:_VALUE_BITS] & sure).any())
-        up = Signal()
-        m.d.comb += up.eq(product[_HALF] & (above | whole[0]))
-        negative = delay(m, self.i[15], 5, "negative")
-        magnitude, result = Signal(7), Signal(signed(8))
-        m.d.comb += [magnitude.eq(whole + up), result.eq(Mux(negative, 0 - magnitude, magnitude))]
-        m.d.sync += self.o.eq(result)
+        up = register(m, product[_HALF] & (above | whole[0]), "up")
+        magnitude = register(m, whole, "magnitude")
+        negative = delay(m, self.i[15], 6, "negative")
+        # Of a negative value all bits are flipped: -(w + u) is ~w + ~u + 1 in two's complement, with u of one bit.
+        flipped = Signal(8)
+        m.d.comb += flipped.eq(Cat(magnitude, 0) ^ negative.replicate(8))
+        m.d.sync += self.o.eq((flipped + (up ^ negative))[:8].as_signed())
         return m
 
     def _shift(self, m: Module) -> tuple[Signal, Signal]:

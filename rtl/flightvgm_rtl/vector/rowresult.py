@@ -79,18 +79,19 @@ class RowResult(wiring.Component):
         word, left = Signal(range(self._words), reset_less=True), Signal(PITCH_BITS, reset_less=True)
         end = Signal(_WORD_BITS + 3)
         reading, beyond, load, sent = Signal(), Signal(), Signal(), Signal()
+        judged = Signal()  # Whether the next row ends beyond the buffer is known.
         m.d.comb += [
             unpack.groups.eq(self.groups),
             unpack.tail.eq(self.tail),
             end.eq(row + self.beats),
-            beyond.eq(end > self._words),
-            self.overrun.eq(self.i.valid & beyond & ~self.begin),
-            load.eq(self.i.valid & ~beyond & ~self.stop & (~reading | sent & (left == 1))),
+            self.overrun.eq(self.i.valid & beyond & judged),
+            load.eq(self.i.valid & ~beyond & judged & ~self.stop & (~reading | sent & (left == 1))),
             self.i.ready.eq(load),
             self.result.request.valid.eq(reading & ~self.stop),
             self.result.request.payload.eq(word),
             sent.eq(self.result.request.valid & self.result.request.ready),
         ]
+        m.d.sync += [beyond.eq(end > self._words), judged.eq(~self.begin & ~load)]
         with m.If(sent):
             m.d.sync += [word.eq(word + 1), left.eq(left - 1)]
         with m.If(load):
