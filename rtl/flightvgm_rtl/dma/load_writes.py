@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -14,8 +14,11 @@ from flightvgm_rtl.dma.load_fields import TARGET_A, TARGET_B, TARGET_P
 from flightvgm_rtl.dma.load_pieces import GROUP, GROUP_BITS, piece
 from flightvgm_rtl.dma.load_places import SLOT_BITS
 from flightvgm_rtl.dma.load_values import values
+from flightvgm_rtl.lib.fifo import Fifo
 from flightvgm_rtl.vector.heads import entry
 from flightvgm_rtl.vector.heads_store import group
+
+_WAITING = 4
 
 
 def normed(words: int) -> data.StructLayout:
@@ -25,11 +28,27 @@ def normed(words: int) -> data.StructLayout:
     )
 
 
+def _write(words: int) -> data.StructLayout:
+    """A write to either buffer."""
+    return data.StructLayout(
+        {
+            "kind": Kind,
+            "bank": SLOT_BITS,
+            "word": range(words),
+            "data": WORD_BITS,
+            "strobe": GRANULES,
+            "entry": ENTRY_BITS,
+            "entry_enable": 1,
+        }
+    )
+
+
 class LoadWrites(wiring.Component):
     """Join the writes of an instruction to one stream, and give groups of heads on to be prepared.
 
     Entries go first, then normed groups, then values or pieces. A group of a head is taken when both the buffer
-    and the unit that prepares heads take it. Writes leave through a register, one a cycle.
+    and the unit that prepares heads take it. Writes leave through a FIFO, one a cycle, so that a buffer's stall
+    does not reach the sources in its cycle.
 
     Parameters
     ----------
@@ -71,23 +90,10 @@ class LoadWrites(wiring.Component):
         )
 
     def elaborate(self, platform: Any) -> Module:
-        """Grant one source, register its write, and show it to the target."""
+        """Grant one source, and show its write to the target."""
         m = Module()
-        valid, taken, free = Signal(), Signal(), Signal()
-        write = Signal(
-            data.StructLayout(
-                {
-                    "kind": Kind,
-                    "bank": SLOT_BITS,
-                    "word": range(self._words),
-                    "data": WORD_BITS,
-                    "strobe": GRANULES,
-                    "entry": ENTRY_BITS,
-                    "entry_enable": 1,
-                }
-            ),
-            reset_less=True,
-        )
+        m.submodules.fifo = fifo = Fifo(_write(self._words), depth=_WAITING, style="distributed")
+        valid, taken, write = fifo.o.valid, fifo.o.ready, fifo.o.p
         m.d.comb += [
             self.write_a.valid.eq(valid & (self.target == TARGET_A)),
             self.write_b.valid.eq(valid & (self.target == TARGET_B)),
@@ -96,17 +102,13 @@ class LoadWrites(wiring.Component):
             self.parameters.data.eq(write.data),
             self.parameters.strobe.eq(write.strobe),
             taken.eq(Mux(self.target == TARGET_A, self.write_a.ready, (self.target != TARGET_B) | self.write_b.ready)),
-            free.eq(~valid | taken),
-            self.busy.eq(valid),
+            self.busy.eq(fifo.level != 0),
             self.active.eq(valid & taken),
+            fifo.i.valid.eq(self._grant(m, fifo.i.ready)),
         ]
         for port in (self.write_a, self.write_b):
             m.d.comb += [getattr(port.p, name).eq(getattr(write, name)) for name, _ in write.shape()]
-        put = self._grant(m, free)
-        with m.If(free):
-            m.d.sync += valid.eq(put)
-        with m.If(put):
-            self._take(m, write)
+        self._take(m, fifo.i.p)
         return m
 
     def _grant(self, m: Module, free: Signal) -> Signal:
@@ -156,36 +158,21 @@ class LoadWrites(wiring.Component):
     def _take(self, m: Module, write: Any) -> None:
         """The write of the source that is granted."""
         piece_, normed_, values_ = self.i_piece.p, self.i_normed.p, self.i_values.p
-        m.d.sync += [
+        chosen = {name: Signal(write.shape()[name].shape, name=name) for name in ("bank", "word", "data", "strobe")}
+        tag, low = self.i_entry.p.tag, (1 << GROUP) - 1
+        halves = Mux(normed_.place[0], low << GROUP, low)
+        sources = (
+            (self.i_entry.valid, tag.slot, tag.word, piece_.data, 0),
+            (self.i_normed.valid, normed_.slot, normed_.place[1:], Cat(normed_.values, normed_.values), halves),
+            (self.i_values.valid, values_.slot, values_.word, values_.data, values_.strobe),
+            (Const(1), piece_.slot, piece_.place[1:], piece_.data, piece_.strobe),
+        )
+        for number, (valid, *parts) in enumerate(sources):
+            with (m.Elif if number else m.If)(valid):
+                m.d.comb += [signal.eq(part) for signal, part in zip(chosen.values(), parts, strict=True)]
+        m.d.comb += [write[name].eq(signal) for name, signal in chosen.items()]
+        m.d.comb += [
             write.entry.eq(Mux(self.i_entry.valid, self.i_entry.p.entry, piece_.data[WORD_BITS - ENTRY_BITS :])),
             write.entry_enable.eq(self.i_entry.valid | self.by_bytes),
             write.kind.eq(Mux(~self.i_entry.valid & ~self.i_normed.valid & self.i_values.valid, Kind.VALUES, Kind.ROW)),
         ]
-        with m.If(self.i_normed.valid):
-            m.d.sync += write.data.eq(Cat(normed_.values, normed_.values))
-        with m.Elif(self.i_values.valid):
-            m.d.sync += write.data.eq(values_.data)
-        with m.Else():
-            m.d.sync += write.data.eq(piece_.data)
-        with m.If(self.i_entry.valid):
-            tag = self.i_entry.p.tag
-            m.d.sync += [write.bank.eq(tag.slot), write.word.eq(tag.word), write.strobe.eq(0)]
-        with m.Elif(self.i_normed.valid):
-            halves = Mux(normed_.place[0], ((1 << GROUP) - 1) << GROUP, (1 << GROUP) - 1)
-            m.d.sync += [
-                write.bank.eq(normed_.slot),
-                write.word.eq(normed_.place[1:]),
-                write.strobe.eq(halves),
-            ]
-        with m.Elif(self.i_values.valid):
-            m.d.sync += [
-                write.bank.eq(values_.slot),
-                write.word.eq(values_.word),
-                write.strobe.eq(values_.strobe),
-            ]
-        with m.Else():
-            m.d.sync += [
-                write.bank.eq(piece_.slot),
-                write.word.eq(piece_.place[1:]),
-                write.strobe.eq(piece_.strobe),
-            ]
