@@ -16,8 +16,8 @@ from flightvgm_rtl.array.sequencer_ports import OUT_BITS, WALK_BITS, WORD_BYTES,
 class ValueWalk(wiring.Component):
     """Tiles of P V of all items (problem, head, R rows), the groups of C channels of an item one after another.
 
-    A head may begin and end inside a group: the tag's ``low`` and ``high`` bound its channels. Without keys there are no tiles, but
-    zeros for all rows. A tile takes three cycles.
+    A head may begin and end inside a group: the tag's ``low`` and ``high`` bound its channels. Without keys there
+    are no tiles, but zeros for all rows. A tile takes three cycles.
 
     Parameters
     ----------
@@ -137,8 +137,8 @@ class ValueWalk(wiring.Component):
 class _Channels:
     """Where the walk is among the channels of V.
 
-    ``word`` is the first word of the group, ``low`` and ``high`` bound what is taken of it; the same names with ``head``
-    are where the head begins.
+    ``word`` is the first word of the group, ``low`` and ``high`` bound what is taken of it; the same names with
+    ``head`` are where the head begins.
     """
 
     def __init__(self, shape: Shape) -> None:

@@ -15,8 +15,8 @@ from flightvgm_rtl.array.sequencer_ports import OUT_BITS, WALK_BITS, WORD_BYTES,
 class ProductWalk(wiring.Component):
     """Tiles of a product: column tiles, then batches, then R rows at a time, so that all rows share a weight tile.
 
-    A tile takes three cycles. What lies behind the end of a buffer gives ``overrun`` instead of a tile, for good. For INT8 the place of the
-    weight tile is filled in later.
+    A tile takes three cycles. What lies behind the end of a buffer gives ``overrun`` instead of a tile, for good.
+    For INT8 the place of the weight tile is filled in later.
 
     Parameters
     ----------

@@ -9,7 +9,9 @@ TILE_BYTE_BITS = 24
 
 
 class RingPort(wiring.Signature):
-    """Weight tiles on chip, as their consumer sees them: they are taken in order, and released in order when they have been fed.
+    """Weight tiles on chip, as their consumer sees them.
+
+    They are taken in order, and released in order when they have been fed.
 
     Parameters
     ----------

@@ -24,14 +24,16 @@ _QUOTIENTS = 6
 _SETTLE = 4  # Cycles until checks of the registered instruction have settled.
 
 Stop = data.StructLayout({"valid": 1, "code": 5})
+Checks = data.StructLayout({"nothing": 1, "wrong_range": 1, "misaligned": 1})
+"""An instruction has a zero extent, a field out of range, or a misaligned address."""
 
 
 class Sequencer(wiring.Component):
     """Take instructions, check them, and plan their tiles.
 
-    An instruction takes about 14 cycles before its first tile; the next one is taken when the last tile of this one has been
-    planned. One with a zero extent plans a block without rows, so that it is done in its turn. Checks need no data; a walk that leaves a buffer
-    is seen at the tile that does. After a fault nothing more is planned.
+    An instruction takes about 14 cycles before its first tile; the next one is taken when the last tile of this one
+    has been planned. One with a zero extent plans a block without rows, so that it is done in its turn. Checks need
+    no data; a walk that leaves a buffer is seen at the tile that does. After a fault nothing more is planned.
 
     Parameters
     ----------
@@ -70,28 +72,53 @@ class Sequencer(wiring.Component):
         m.submodules.attention = attended = AttentionWalk(shape=self._shape)
         now = Signal(command("matrix"), reset_less=True)
         count = Signal(range(_QUOTIENTS + _SETTLE + 1))
+        checks = self._jobs(m, now, count, products, attended)
+        void = Signal()
+        idle, working = Signal(), Signal()
+        m.d.comb += [
+            self.account.p.eq(now),
+            idle.eq(products.i.ready & attended.i.ready),
+            self.command.ready.eq(idle & ~working & ~self.fault.valid),
+            self.busy.eq(~idle | working),
+        ]
+        start = self._control(m, now, count, checks, working, void)
+        is_mm = now.opcode == BY_NAME["MM"].opcode
+        m.d.comb += [products.i.valid.eq(start & is_mm), attended.i.valid.eq(start & ~is_mm)]
+        self._merge(m, products, attended, void)
+        with m.If(~self.fault.valid & (self.stop.valid | products.overrun | attended.overrun)):
+            code = Mux(self.stop.valid, self.stop.code, ErrorCode.BUFFER_OVERRUN)
+            m.d.sync += [self.fault.valid.eq(1), self.fault.code.eq(code), self.fault.pc.eq(now.pc)]
+        return m
+
+    def _jobs(self, m: Module, now: Any, count: Signal, products: ProductWalk, attended: AttentionWalk) -> Any:
+        """What the walks need of the instruction, and what is wrong with it, some cycles after it came."""
         quotients, exact = self._divide(m, now, count)
         product_now, attention_now = Signal(product(), reset_less=True), Signal(attention(), reset_less=True)
         mm, attn = now.body.mm, now.body.attn
-        is_mm = now.opcode == BY_NAME["MM"].opcode
         product_job(m, product_now, mm, quotients, self._shape)
         attention_job(m, attention_now, attn, quotients, self._shape)
-        nothing, wrong_range, misaligned = (Signal(name=name) for name in ("nothing", "wrong_range", "misaligned"))
-        m.d.sync += [
-            nothing.eq(
-                Mux(is_mm, ~(mm.rows.any() & mm.batch0.any() & mm.batch1.any()), ~(attn.rows.any() & attn.batch.any()))
-            ),
-            wrong_range.eq(Mux(is_mm, product_range(mm), attention_range(attn, attention_now, self._shape))),
-            misaligned.eq(Mux(is_mm, product_misaligned(mm, exact), attention_misaligned(attn, exact))),
-        ]
-        m.d.comb += [products.i.p.eq(product_now), attended.i.p.eq(attention_now), self.account.p.eq(now)]
-        idle = Signal()
-        m.d.comb += idle.eq(products.i.ready & attended.i.ready)
-        void, working = Signal(), Signal()
+        checks = Signal(Checks, reset_less=True)
+        with m.If(now.opcode == BY_NAME["MM"].opcode):
+            m.d.sync += [
+                checks.nothing.eq(~(mm.rows.any() & mm.batch0.any() & mm.batch1.any())),
+                checks.wrong_range.eq(product_range(mm)),
+                checks.misaligned.eq(product_misaligned(mm, exact)),
+            ]
+        with m.Else():
+            m.d.sync += [
+                checks.nothing.eq(~(attn.rows.any() & attn.batch.any())),
+                checks.wrong_range.eq(attention_range(attn, attention_now, self._shape)),
+                checks.misaligned.eq(attention_misaligned(attn, exact)),
+            ]
+        m.d.comb += [products.i.p.eq(product_now), attended.i.p.eq(attention_now)]
+        return checks
+
+    def _control(self, m: Module, now: Any, count: Signal, checks: Any, working: Signal, void: Signal) -> Signal:
+        """Take an instruction, wait until its checks have settled, and begin it; gives the pulse that starts a walk."""
+        start = Signal()
         m.d.comb += working.eq(1)
         with m.FSM():
             with m.State("IDLE"):
-                m.d.comb += self.command.ready.eq(idle & ~self.fault.valid)
                 m.d.comb += working.eq(0)
                 with m.If(self.command.valid & self.command.ready):
                     m.d.sync += [count.eq(0), now.eq(self.command.p)]
@@ -101,40 +128,25 @@ class Sequencer(wiring.Component):
                 with m.If(count == _QUOTIENTS + _SETTLE):
                     m.next = "CHECK"
             with m.State("CHECK"):
-                with m.If(nothing):
-                    m.next = "VOID"
-                with m.Elif(wrong_range):
-                    self._fail(m, now, ErrorCode.FIELD_RANGE)
-                with m.Elif(misaligned):
-                    self._fail(m, now, ErrorCode.MISALIGNED)
-                with m.Else():
-                    m.next = "ACCOUNT"
+                m.next = "ACCOUNT"
+                with m.If(~checks.nothing & (checks.wrong_range | checks.misaligned)):
+                    code = Mux(checks.wrong_range, ErrorCode.FIELD_RANGE, ErrorCode.MISALIGNED)
+                    m.d.sync += [self.fault.valid.eq(1), self.fault.code.eq(code), self.fault.pc.eq(now.pc)]
+                    m.next = "STOPPED"
             with m.State("ACCOUNT"):
                 m.d.comb += self.account.valid.eq(1)
                 with m.If(self.account.ready):
-                    m.d.comb += [products.i.valid.eq(is_mm), attended.i.valid.eq(~is_mm)]
+                    m.d.comb += start.eq(~checks.nothing)
                     m.next = "IDLE"
-            with m.State("VOID"):
-                m.d.comb += self.account.valid.eq(1)
-                with m.If(self.account.ready):
-                    m.next = "SKIP"
+                    with m.If(checks.nothing):
+                        m.next = "SKIP"
             with m.State("SKIP"):
                 m.d.comb += void.eq(1)
                 with m.If(self.o.ready):
                     m.next = "IDLE"
             with m.State("STOPPED"):
                 pass
-        self._merge(m, products, attended, void)
-        with m.If(~self.fault.valid & (self.stop.valid | products.overrun | attended.overrun)):
-            code = Mux(self.stop.valid, self.stop.code, ErrorCode.BUFFER_OVERRUN)
-            m.d.sync += [self.fault.valid.eq(1), self.fault.code.eq(code), self.fault.pc.eq(now.pc)]
-        m.d.comb += self.busy.eq(~idle | working)
-        return m
-
-    def _fail(self, m: Module, now: Any, code: ErrorCode) -> None:
-        """Keep the first fault, and stop."""
-        m.d.sync += [self.fault.valid.eq(1), self.fault.code.eq(code), self.fault.pc.eq(now.pc)]
-        m.next = "STOPPED"
+        return start
 
     def _divide(self, m: Module, now: Any, count: Signal) -> tuple[list[Signal], list[Signal]]:
         """Addresses and steps of the operands in words, one after another, and whether they are whole."""

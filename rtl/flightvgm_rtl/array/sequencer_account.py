@@ -25,7 +25,8 @@ Sum = data.StructLayout({"increment": Increment, "counts": 1})
 class Account(wiring.Component):
     """Count MACs of instructions, and those that the array spends on padding, as the golden machine does.
 
-    INT8: ``rows batch0 batch1`` rows are one problem. Every product of counts is made bit by bit, in about 100 cycles for an instruction.
+    INT8: ``rows batch0 batch1`` rows are one problem. Every product of counts is made bit by bit, in about 100
+    cycles for an instruction.
 
     Parameters
     ----------
@@ -152,7 +153,8 @@ class Account(wiring.Component):
 def _round_up(m: Module, value: Signal, unit: int, name: str) -> Signal:
     """Smallest multiple of ``unit`` that is at least ``value``.
 
-    An odd factor of the unit divides by a product with its reciprocal, whose error is too small to reach the next integer.
+    An odd factor of the unit divides by a product with its reciprocal, whose error is too small to reach the next
+    integer.
     """
     shift = (unit & -unit).bit_length() - 1
     odd = unit >> shift

@@ -27,9 +27,10 @@ Item = data.StructLayout({"valid": 1, "keys": KEY_BITS})
 class Dispatch(wiring.Component):
     """Let tiles pass, in order.
 
-    A tile with results waits for room in the lanes of the collector; the first one on a weight tile for that; the first one of
-    scores for a slot of scores, and of P V for the probabilities. Tiles without GELU wait until those with it have been written, as these
-    take longer. What a tile used is given back when its last result leaves the drain.
+    A tile with results waits for room in the lanes of the collector; the first one on a weight tile for that; the
+    first one of scores for a slot of scores, and of P V for the probabilities. Tiles without GELU wait until those
+    with it have been written, as these take longer. What a tile used is given back when its last result leaves the
+    drain.
 
     Parameters
     ----------
@@ -158,9 +159,12 @@ class Dispatch(wiring.Component):
         return have
 
     def _in_flight(self, m: Module, sent: Signal) -> tuple[Value, Value]:
-        """Note tiles until their results have left, then give back what they used; gives whether there is room, and whether there are any.
+        """Note tiles until their results have left; gives whether there is room, and whether there are any.
 
-        The last results of tiles come in order in each segment. When that of row 0 comes, the last row and the last column are still read.
+        Then what they used is given back.
+
+        The last results of tiles come in order in each segment. When that of row 0 comes, the last row and the last
+        column are still read.
         """
         layout = data.StructLayout({"weights": 1, "value": 1})
         tag, shape = self.i.p.tile.tag, self._shape

@@ -18,8 +18,8 @@ _LINE_BITS = 5
 class BankDivide(wiring.Component):
     """``i / (32 banks)`` of an address or step of an operand, and whether it is a whole number; one a cycle.
 
-    A multiple of an odd number is divided by multiplying with the inverse modulo a power of two; what is no multiple gives a quotient that
-    is too large.
+    A multiple of an odd number is divided by multiplying with the inverse modulo a power of two; what is no
+    multiple gives a quotient that is too large.
 
     Parameters
     ----------

@@ -77,9 +77,10 @@ class Shape:
 def plan(shape: Shape) -> data.StructLayout:
     """A tile on its way to the feeder, and what is known about it beside.
 
-    ``first`` and ``final`` are the first and last tile that use a weight tile, a slot of scores or of probabilities. With ``empty`` there is no
-    tile: zeros are written instead, to ``tag.rows`` rows of ``values`` values. Of a tile of scores ``values`` are the keys of the problem.
-    ``lines`` are the lines of 16 values of a column of a weight tile.
+    ``first`` and ``final`` are the first and last tile that use a weight tile, a slot of scores or of
+    probabilities. With ``empty`` there is no tile: zeros are written instead, to ``tag.rows`` rows of ``values``
+    values. Of a tile of scores ``values`` are the keys of the problem. ``lines`` are the lines of 16 values of a
+    column of a weight tile.
     """
     return data.StructLayout(
         {

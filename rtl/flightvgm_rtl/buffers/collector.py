@@ -23,8 +23,8 @@ _WALK_BITS = BLOCK_PITCH_BITS + BLOCK_ROW_BITS + 1  # So that a block that leave
 def result_block(words: int) -> data.StructLayout:
     """Layout of what a tile writes: ``rows`` rows of ``values`` values.
 
-    The first value goes to byte ``out``, which is even; rows lie ``pitch`` words apart. ``zero`` writes zeros that no lane
-    sends. ``last`` ends an instruction. No rows write nothing.
+    The first value goes to byte ``out``, which is even; rows lie ``pitch`` words apart. ``zero`` writes zeros that
+    no lane sends. ``last`` ends an instruction. No rows write nothing.
     """
     return data.StructLayout(
         {
@@ -47,8 +47,8 @@ def result_write(words: int) -> data.StructLayout:
 class Collector(wiring.Component):
     """Write the results of tiles to the result buffer, a word a cycle, tile after tile and row after row.
 
-    A tile is a block: its words are taken from the lanes of its rows in order, so that a lane needs no address. A lane holds
-    ``places`` words: who lets a tile begin has counted those that are not yet ``written``.
+    A tile is a block: its words are taken from the lanes of its rows in order, so that a lane needs no address. A
+    lane holds ``places`` words: who lets a tile begin has counted those that are not yet ``written``.
 
     Parameters
     ----------

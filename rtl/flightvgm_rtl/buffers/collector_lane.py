@@ -23,8 +23,8 @@ PlacedValue = data.StructLayout({"placed": Placed, "data": _VALUE_BITS})
 class CollectorLane(wiring.Component):
     """Join the FP16 values of a row to words.
 
-    A value takes its place in the word; one with ``push`` sends it on. What the word holds at places that no value took is old. There is no
-    back-pressure: who sends has reserved places of the FIFO.
+    A value takes its place in the word; one with ``push`` sends it on. What the word holds at places that no value
+    took is old. There is no back-pressure: who sends has reserved places of the FIFO.
 
     Parameters
     ----------

@@ -6,7 +6,7 @@ from typing import Any
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In
 
 from flightvgm_rtl.buffers.collector import result_write
 from flightvgm_rtl.buffers.ports import GRANULES, WORD_BITS, ResultRead
@@ -20,8 +20,9 @@ READERS = 2
 class ResultBuffer(wiring.Component):
     """Memory of results: one writer, and two readers that share a port, a word a cycle in all.
 
-    A request is taken when its reader has room for the word, so that a reader which stalls does not hold up the other one; where both want
-    a word they take turns. A word is there four cycles behind its request at the earliest.
+    A request is taken when its reader has room for the word, so that a reader which stalls does not hold up the
+    other one; where both want a word they take turns. A word is there four cycles behind its request at the
+    earliest.
 
     Parameters
     ----------

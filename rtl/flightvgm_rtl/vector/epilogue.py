@@ -28,9 +28,10 @@ ReciprocalWrite = data.StructLayout({"valid": 1, "slot": range(RECIPROCAL_SLOTS)
 class EpilogueLane(wiring.Component):
     """Scale the results of a row and round them to FP16, as :func:`golden.epilogue.epilogue`, bit for bit; one a cycle.
 
-    MM8: ``fp32(fp32(fp32(i row_scale) column_scale) + bias)``, with ``gelu`` through the shared unit behind ``gelu_o``. PV: ``fp32(i r)`` with the
-    reciprocal r of the tag's slot. MM16: ``i``. These are the same three operations, with factors of one and a term of -0, which change
-    nothing. A subnormal scale or bias counts as zero. Scores are left out.
+    MM8: ``fp32(fp32(fp32(i row_scale) column_scale) + bias)``, with ``gelu`` through the shared unit behind
+    ``gelu_o``. PV: ``fp32(i r)`` with the reciprocal r of the tag's slot. MM16: ``i``. These are the same three
+    operations, with factors of one and a term of -0, which change nothing. A subnormal scale or bias counts as
+    zero. Scores are left out.
 
     Parameters
     ----------
@@ -104,7 +105,7 @@ class EpilogueLane(wiring.Component):
         return m
 
     def _merge(self, m: Module) -> Any:
-        """The result of this cycle: those of different segments do not meet, as their tiles are ``columns`` cycles apart."""
+        """The result of this cycle: only one segment has any, as tiles are ``columns`` cycles apart."""
         item = Signal(drained(), reset_less=True)
         valid = Signal()
         m.d.sync += valid.eq(0)

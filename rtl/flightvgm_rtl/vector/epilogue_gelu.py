@@ -21,8 +21,8 @@ _FEWEST = 4
 class EpilogueGelu(wiring.Component):
     """GELU of the values of some rows, one a cycle in all; the values of a row keep their order.
 
-    A row sends at most ``columns`` values of a tile, and tiles follow each other no faster than every ``rows columns`` cycles, so that the
-    FIFOs do not overflow. The first row that has a value goes first.
+    A row sends at most ``columns`` values of a tile, and tiles follow each other no faster than every ``rows
+    columns`` cycles, so that the FIFOs do not overflow. The first row that has a value goes first.
 
     Parameters
     ----------

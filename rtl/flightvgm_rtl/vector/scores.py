@@ -23,8 +23,9 @@ def segment_words(*, columns: int, segments: int, keys: int) -> int:
 class ScoreRow(wiring.Component):
     """Keep the scores of a row in slots, and the largest of each slot.
 
-    A score goes to the place that the tag's column gives, counted in columns of a segment. The first score of a slot, column 0 of the
-    array, makes the slot forget. A score is read ``latency`` cycles after its address, one a cycle.
+    A score goes to the place that the tag's column gives, counted in columns of a segment. The first score of a
+    slot, column 0 of the array, makes the slot forget. A score is read ``latency`` cycles after its address, one a
+    cycle.
 
     Parameters
     ----------
@@ -40,7 +41,8 @@ class ScoreRow(wiring.Component):
     enable : In(1)
         Read.
     segment, address : In
-        Segment, and place in all of its slots: the slot's number times :func:`segment_words`, and the place in the slot.
+        Segment, and place in all of its slots: the slot's number times :func:`segment_words`, and the place in the
+        slot.
     o : Out(32)
         The score.
     slot : In(range(3))

@@ -21,11 +21,12 @@ from flightvgm_rtl.vector.softmax_reciprocal import SoftmaxReciprocal
 
 
 class Softmax(wiring.Component):
-    """Turn scores into probabilities ``p = fp16(exp2(fp32(s - max s)))``, as :func:`golden.attention.attention`, bit for bit.
+    """Scores to probabilities, bit for bit as :func:`golden.attention.attention`: ``p = fp16(exp2(fp32(s - max s)))``.
 
-    The scores of an item, R rows of one head, wait in one of three slots. When the last one has come, all lanes walk their rows, a key a
-    cycle; probabilities go to one of two slots beside the rows of A, with the correction of each row; the reciprocal of their sum goes to the
-    epilogue. Rows that have no query give numbers of no meaning.
+    The scores of an item, R rows of one head, wait in one of three slots. When the last one has come, all lanes
+    walk their rows, a key a cycle; probabilities go to one of two slots beside the rows of A, with the correction
+    of each row; the reciprocal of their sum goes to the epilogue. Rows that have no query give numbers of no
+    meaning.
 
     Parameters
     ----------

@@ -39,8 +39,8 @@ def score_walk(rows: int, segments: int, words: int, p_words: int) -> data.Struc
 class SoftmaxControl(wiring.Component):
     """Walk the scores of complete items, a key a cycle in all lanes, row after row of a lane.
 
-    An item begins when its scores are there and a slot of probabilities is free. The last keys of two rows are ``lanes`` cycles apart, the
-    time in which the sums of all lanes are taken.
+    An item begins when its scores are there and a slot of probabilities is free. The last keys of two rows are
+    ``lanes`` cycles apart, the time in which the sums of all lanes are taken.
 
     Parameters
     ----------

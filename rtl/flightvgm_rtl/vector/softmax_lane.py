@@ -28,10 +28,13 @@ Key = data.StructLayout({"valid": 1, "first": 1, "last": 1, "place": range(VALUE
 
 
 class SoftmaxLane(wiring.Component):
-    """``p = fp16(exp2(fp32(s - m)))`` of a score s and the largest score m, one a cycle; words of p, and what follows from all p of a row.
+    """``p = fp16(exp2(fp32(s - m)))`` of a score s and the largest score m, one a cycle.
 
-    The scores of a row come one after another. Each p is a multiple of 2^-24, so that the sum is exact; the correction is the sum of
-    the products of neighbours, which are aligned to the exponent of one. Behind the last p the word holds zeros.
+    Beside p there are words of p, and what follows from all p of a row.
+
+    The scores of a row come one after another. Each p is a multiple of 2^-24, so that the sum is exact; the
+    correction is the sum of the products of neighbours, which are aligned to the exponent of one. Behind the last p
+    the word holds zeros.
 
     Parameters
     ----------

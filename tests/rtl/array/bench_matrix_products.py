@@ -2,19 +2,18 @@
 
 import cocotb
 import numpy as np
-from harness.drive import start
-from rtl.array.matrix_driver import A_WORDS, C, DEPTH, R, Driver, instruction
 
 from flightvgm_arch.errors import ErrorCode
 from flightvgm_arch.formats import fp16_pitch, operand_bytes, record_pitch, round_up
 from flightvgm_sim.golden.epilogue import epilogue
 from flightvgm_sim.golden.fp import to_fp16
 from flightvgm_sim.golden.matmul import fp16_matmul, int8_matmul
+from harness.drive import start
+from rtl.array.matrix_driver import A_WORDS, DEPTH, C, Driver, R, instruction
 
 
 async def begin(dut):
     await start(dut)
-    np.random.seed(4)
     driver = Driver(dut)
     cocotb.start_soon(driver.watch())
     return driver, np.random.default_rng(9)

@@ -1,5 +1,7 @@
 """The host's side of the matrix unit and its data path: loads, instructions, results."""
 
+import random
+
 import cocotb
 import numpy as np
 from cocotb.triggers import ReadOnly, RisingEdge
@@ -41,8 +43,10 @@ def unpack(value, layout):
 def instruction(name, *flags, place=5, pc=77, **fields):
     operation = BY_NAME[name]
     parts = [(operation.opcode, 6), (pc, 24), (place, 11)]
-    for item in operation.fields:
-        parts.append((fields.pop(item.name, 0), {"extent": EXTENT_BITS, "address": 40}.get(item.kind, item.bits)))
+    parts += [
+        (fields.pop(item.name, 0), {"extent": EXTENT_BITS, "address": 40}.get(item.kind, item.bits))
+        for item in operation.fields
+    ]
     assert not fields
     return pack(*parts, *((flag in flags, 1) for flag in operation.flags))
 
@@ -156,10 +160,10 @@ class Driver:
         dut = self.dut
         while True:
             tile = self.tiles[self.taken] if self.taken < len(self.tiles) else None
-            dut.ring__valid.value = int(tile is not None and np.random.random() < 0.7)
+            dut.ring__valid.value = int(tile is not None and random.random() < 0.7)
             dut.ring__place.value = tile[0] if tile else 0
             dut.ring__bytes.value = tile[1] if tile else 0
-            dut.post__ready.value = int(np.random.random() < 0.5)
+            dut.post__ready.value = int(random.random() < 0.5)
             await ReadOnly()
             self.taken += int(dut.ring__take.value)
             self.released += int(dut.ring__release.value)
@@ -195,6 +199,4 @@ class Driver:
         words = await receive(self.dut, "read__word", last + 1 - first)
         await task
         raw = b"".join(word.to_bytes(32, "little") for word in words)
-        return np.stack(
-            [np.frombuffer(raw, "<u2", values, address % 32 + number * pitch) for number in range(rows)]
-        )
+        return np.stack([np.frombuffer(raw, "<u2", values, address % 32 + number * pitch) for number in range(rows)])

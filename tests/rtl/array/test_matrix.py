@@ -86,12 +86,11 @@ def shape_of(config, **changes):
     return Shape(**sizes | changes)
 
 
+WORDS = {"a_words": 512, "b_words": 512, "result_words": 2048, "score_keys": 64}
 SHAPES = {
     "TINY": shape_of(TINY),
-    "SMALL": shape_of(SMALL),
-    "three_segments": shape_of(
-        V80, rows=3, columns=24, gelu_lanes=2, exp_lanes=3, score_keys=128, a_words=512, b_words=512, result_words=2048
-    ),
+    "pairs": shape_of(SMALL, rows=4, columns=8, gelu_lanes=2, exp_lanes=2, **WORDS),
+    "segments": shape_of(V80, rows=3, columns=6, gelu_lanes=2, exp_lanes=3, **WORDS),
 }
 
 

@@ -5,6 +5,7 @@ import random
 import cocotb
 import numpy as np
 from cocotb.triggers import ReadOnly, RisingEdge
+
 from harness.drive import PARAMETERS, send, start
 
 ROWS, WORDS = PARAMETERS["rows"], PARAMETERS["words"]

@@ -4,6 +4,7 @@ import random
 
 import cocotb
 from cocotb.triggers import RisingEdge
+
 from harness.drive import PARAMETERS, receive, send, start
 
 WORDS = PARAMETERS["words"]

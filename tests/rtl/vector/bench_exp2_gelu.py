@@ -3,10 +3,10 @@
 import cocotb
 import numpy as np
 from cocotb.triggers import ReadOnly, RisingEdge
-from harness.drive import PARAMETERS, start
 
 from flightvgm_sim.golden import functions
 from flightvgm_sim.golden.fp import to_fp16
+from harness.drive import PARAMETERS, start
 
 
 def arguments():

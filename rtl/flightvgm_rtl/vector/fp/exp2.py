@@ -23,9 +23,9 @@ _END = 32
 class Exp2Half(wiring.Component):
     """``fp16(exp2(i))`` of ``i <= 0``, as :func:`golden.functions.exp2`, bit for bit; one a cycle.
 
-    With n the integer part of ``-i`` the chord of the segment of :data:`flightvgm_arch.tables.EXP2` gives the value of the fraction, of 24
-    fractional bits; its shift by n and the rounding to nearest even are one step, as the FP32 number between them is exact. From -32
-    downwards the result is 0.
+    With n the integer part of ``-i`` the chord of the segment of :data:`flightvgm_arch.tables.EXP2` gives the value
+    of the fraction, of 24 fractional bits; its shift by n and the rounding to nearest even are one step, as the
+    FP32 number between them is exact. From -32 downwards the result is 0.
 
     Members
     -------

@@ -25,8 +25,8 @@ _CONVERTED_BITS = 32
 class Gelu(wiring.Component):
     """GELU in its tanh form, as :func:`golden.functions.gelu`, bit for bit; one a cycle.
 
-    ``fp32(i fp32(g))``: the parabola of the segment of :data:`flightvgm_arch.tables.GELU` at ``|i|`` is the gate g where i is negative, and one
-    minus the gate elsewhere; it is 0 from 8 on.
+    ``fp32(i fp32(g))``: the parabola of the segment of :data:`flightvgm_arch.tables.GELU` at ``|i|`` is the gate g
+    where i is negative, and one minus the gate elsewhere; it is 0 from 8 on.
 
     Members
     -------
