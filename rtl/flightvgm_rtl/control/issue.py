@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 
 from flightvgm_arch.isa import QUEUES, REGISTER_BITS
 from flightvgm_arch.operations import EXTENT_BITS, OPERATIONS, Operation
-from flightvgm_rtl.control.commands import PC_BITS, PLACE_BITS, Word, queued, raw, site
+from flightvgm_rtl.control.commands import PC_BITS, PLACE_BITS, Word, command, queued, raw, site
 from flightvgm_rtl.control.operands import ADDRESSES, EXTENTS, of_kind
 from flightvgm_rtl.lib.vector import Vector
 
@@ -65,11 +65,14 @@ class Issue(wiring.Component):
             ]
             if queue == "rows":
                 m.d.comb += target.command.site.eq(self.site)
-            self._body(m, target.command.body, [item for item in OPERATIONS if item.queue == queue])
+            m.d.comb += target.command.body.eq(
+                self._body(m, queue, [item for item in OPERATIONS if item.queue == queue])
+            )
         return m
 
-    def _body(self, m: Module, union: Any, operations: list[Operation]) -> None:
-        """Fill the union with the fields of the operation that the word is."""
+    def _body(self, m: Module, queue: str, operations: list[Operation]) -> Any:
+        """Fields of the operation that the word is."""
+        union = Signal(command(queue)["body"].shape, name=f"body_of_{queue}")
         with m.Switch(self.word.header.opcode):
             for number, operation in enumerate(operations):
                 layout = union.shape()[operation.name.lower()].shape
@@ -78,6 +81,7 @@ class Issue(wiring.Component):
                 # The last one needs no case of its own.
                 with m.Default() if number == len(operations) - 1 else m.Case(operation.opcode):
                     m.d.comb += union[operation.name.lower()].eq(filled)
+        return union
 
     def _fill(self, m: Module, filled: Any, operation: Operation) -> None:
         layout = raw(operation)
