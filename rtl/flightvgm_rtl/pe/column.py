@@ -81,7 +81,7 @@ class Column(wiring.Component):
         """Flags, hops, cascade and residues; then what comes behind the last slice."""
         m = Module()
         flags = self._flags(m)
-        self._hops(m, flags)
+        self._hops(m)
         p, top = self._cascade(m, flags)
         self._collect(m, flags, p, top)
         return m
@@ -94,21 +94,19 @@ class Column(wiring.Component):
             rest = Signal(3, name=f"flags_{age}", reset_less=True)
             before = flags[-1]
             m.d.sync += valid.eq(before.valid)
-            with m.If(before.valid):
-                m.d.sync += rest.eq(Value.cast(before)[1:])
+            m.d.sync += rest.eq(Value.cast(before)[1:])
             flags.append(data.View(Flags, Cat(valid, rest)))
         m.d.comb += self.o_flags.eq(flags[1])
         return flags
 
-    def _hops(self, m: Module, flags: list[Any]) -> None:
+    def _hops(self, m: Module) -> None:
         """Pass the operands on."""
         for way in ("row", "column"):
             came, leaves = getattr(self, f"i_{way}"), getattr(self, f"o_{way}")
             for slice_ in range(self.depth):
                 pre = Signal(PRE_BITS, name=f"{way}_pre_{slice_}", reset_less=True)
                 b = Signal(B_BITS, name=f"{way}_b_{slice_}", reset_less=True)
-                with m.If(flags[slice_].valid):
-                    m.d.sync += [pre.eq(came.pre[slice_]), b.eq(came.b[slice_])]
+                m.d.sync += [pre.eq(came.pre[slice_]), b.eq(came.b[slice_])]
                 m.d.comb += [leaves.pre[slice_].eq(pre), leaves.b[slice_].eq(b)]
 
     def _cascade(self, m: Module, flags: list[Any]) -> tuple[Value, Value]:
@@ -121,11 +119,9 @@ class Column(wiring.Component):
         dsp = None
         for slice_ in range(depth):
             v = Signal(B_BITS, name=f"v_{slice_}", reset_less=True)
-            with m.If(flags[slice_].valid):
-                m.d.sync += v.eq(self.i_row.b[slice_] + self.i_column.b[slice_])
+            m.d.sync += v.eq(self.i_row.b[slice_] + self.i_column.b[slice_])
             m.submodules[f"residues_{slice_}"] = residues = Residues(depth=depth)
             m.d.comb += [
-                residues.enable.eq(flags[slice_].valid),
                 residues.i_row.eq(self.i_row.pre[slice_]),
                 residues.i_column.eq(self.i_column.pre[slice_]),
                 residues.i_v.eq(v),

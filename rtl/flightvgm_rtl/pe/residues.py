@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from flightvgm_rtl.array.ports import B_BITS, PRE_BITS
 
 MIDDLE, UPPER = 15, 18
+_CROSSED = 3  # Bits that the second cross product lies above the first.
 
 
 def growth(depth: int) -> int:
@@ -46,8 +47,6 @@ class Residues(wiring.Component):
 
     Members
     -------
-    enable : In(1)
-        The operands count in this cycle.
     i_row, i_column : In(27)
         Operands of the pre-adder.
     i_v : In(24)
@@ -61,7 +60,6 @@ class Residues(wiring.Component):
         self._middle, self._top = middle_bits(depth), top_bits(depth)
         super().__init__(
             {
-                "enable": In(1),
                 "i_row": In(PRE_BITS),
                 "i_column": In(PRE_BITS),
                 "i_v": In(B_BITS),
@@ -77,25 +75,38 @@ class Residues(wiring.Component):
         m = Module()
         middle, top = self._middle, self._top
         u0, u1 = Signal(middle, reset_less=True), Signal(top, reset_less=True)
-        with m.If(self.enable):
-            # The upper field of a packed operand is one less where the lower one is negative.
-            row, column = Signal(top), Signal(top)
-            m.d.comb += row.eq(self.i_row[UPPER : UPPER + top] + self.i_row[UPPER - 1])
-            m.d.comb += column.eq(self.i_column[UPPER : UPPER + top] + self.i_column[UPPER - 1])
-            m.d.sync += u0.eq(self.i_row[:middle] + self.i_column[:middle])
-            m.d.sync += u1.eq(row + column)
-        v1 = Signal(top)
-        m.d.comb += v1.eq(self.i_v[MIDDLE : MIDDLE + top] + self.i_v[MIDDLE - 1])
-        outer, inner = Signal(middle, reset_less=True), Signal(top, reset_less=True)
-        crossed = Signal(middle)
-        if middle > 3:
-            low = middle - 3
-            m.d.comb += crossed[3:].eq(u1[:low] * self.i_v[:low])
-        m.d.sync += [
-            outer.eq(u0 * v1[:middle] + crossed),
-            inner.eq(u1 * v1),
+        row, column, v1 = Signal(top), Signal(top), Signal(top)
+        # The upper field of a packed operand is one less where the lower one is negative.
+        m.d.comb += [
+            row.eq(self.i_row[UPPER : UPPER + top] + self.i_row[UPPER - 1]),
+            column.eq(self.i_column[UPPER : UPPER + top] + self.i_column[UPPER - 1]),
+            v1.eq(self.i_v[MIDDLE : MIDDLE + top] + self.i_v[MIDDLE - 1]),
         ]
-        middle_sum, top_sum = Signal(middle, reset_less=True), Signal(top, reset_less=True)
-        m.d.sync += [middle_sum.eq(outer + self.i_middle), top_sum.eq(inner + self.i_top)]
-        m.d.comb += [self.o_middle.eq(middle_sum), self.o_top.eq(top_sum)]
+        m.d.sync += [u0.eq(self.i_row[:middle] + self.i_column[:middle]), u1.eq(row + column)]
+        outer = self._partial_products(m, "outer", u0, v1[:middle], 2)
+        inner = self._partial_products(m, "inner", u1, v1, 3)
+        if middle > _CROSSED:
+            crossed, count = Signal(middle, reset_less=True), middle - _CROSSED
+            m.d.sync += crossed[_CROSSED:].eq(u1[:count] * self.i_v[:count])
+            outer.append(crossed)
+        chains = (("middle", outer, self.i_middle, self.o_middle), ("top", inner, self.i_top, self.o_top))
+        for name, terms, before, after in chains:
+            total = before
+            for term in terms:
+                total = (total + term)[: len(after)]
+            held = Signal(len(after), name=f"{name}_sum", reset_less=True)
+            m.d.sync += held.eq(total)
+            m.d.comb += after.eq(held)
         return m
+
+    @staticmethod
+    def _partial_products(m: Module, name: str, left: Value, right: Value, low: int) -> list[Value]:
+        """Low bits of a product as one or two terms: of the ``low`` first bits of ``right``, and of the rest."""
+        width = len(left)
+        parts: list[Value] = []
+        for begin, end in ((0, low), (low, width)):
+            if begin < end:
+                part = Signal(width, name=f"{name}_{begin}", reset_less=True)
+                m.d.sync += part[begin:].eq(left[: width - begin] * right[begin:end])
+                parts.append(part)
+        return parts
