@@ -136,8 +136,9 @@ class Column(wiring.Component):
                 dsp.b.eq(v),
                 dsp.pcin.eq(cascade),
                 dsp.inmode.eq(_PRE_ADD),
-                dsp.opmode.eq(multiply(z=Z_PCIN if slice_ else 0)),
             ]
+            if slice_ < depth - 1:
+                m.d.comb += dsp.opmode.eq(multiply(z=Z_PCIN if slice_ else 0))
             cascade = dsp.pcout
         assert dsp is not None
         self._last(m, dsp, flags, middle, top)
