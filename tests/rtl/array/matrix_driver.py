@@ -70,6 +70,7 @@ class Driver:
         self.saturations = 0
         self.posts = []
         self.dones = 0
+        self.patient = True
 
     def write(self, side, bank, word, data, *, entry=None, strobe=0xFFFF):
         banks, words = (R, A_WORDS) if side == "a" else (C, B_WORDS)
@@ -160,10 +161,10 @@ class Driver:
         dut = self.dut
         while True:
             tile = self.tiles[self.taken] if self.taken < len(self.tiles) else None
-            dut.ring__valid.value = int(tile is not None and random.random() < 0.7)
+            dut.ring__valid.value = int(tile is not None and (not self.patient or random.random() < 0.7))
             dut.ring__place.value = tile[0] if tile else 0
             dut.ring__bytes.value = tile[1] if tile else 0
-            dut.post__ready.value = int(random.random() < 0.5)
+            dut.post__ready.value = int(not self.patient or random.random() < 0.5)
             await ReadOnly()
             self.taken += int(dut.ring__take.value)
             self.released += int(dut.ring__release.value)

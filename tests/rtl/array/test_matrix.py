@@ -102,3 +102,7 @@ def test_products(name):
 @pytest.mark.parametrize("name", SHAPES)
 def test_attention(name):
     run_bench(MatrixBench(SHAPES[name]), "rtl.array.bench_matrix_attention", name="matrixbench", **asdict(SHAPES[name]))
+
+
+def test_rates():
+    run_bench(MatrixBench(SHAPES["pairs"]), "rtl.array.bench_matrix_rates", name="matrixbench", **asdict(SHAPES["pairs"]))
