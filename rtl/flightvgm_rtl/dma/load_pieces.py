@@ -34,7 +34,6 @@ def piece(words: int) -> data.StructLayout:
             "in_head": 1,
             "head_first": 1,
             "head_last": 1,
-            "row_first": 1,
             "row_last": 1,
         }
     )
@@ -111,44 +110,49 @@ class RowPieces(wiring.Component):
             m.d.sync += self.o.valid.eq(1)
         with m.Elif(self.o.ready):
             m.d.sync += self.o.valid.eq(0)
-        self._row(m, take, row_last, by_bytes, half)
-        self._heads(m, take, row_last)
+        held = Signal(piece(self._words), reset_less=True)
+        self._row(m, held, take, row_last, by_bytes, half)
+        self._heads(m, held, take, row_last)
+        low, high = Signal(GROUP_BITS, reset_less=True), Signal(GROUP_BITS, reset_less=True)
+        upper = self.beat.p.data[GROUP_BITS:]
+        with m.If(take):
+            m.d.sync += low.eq(Mux(half, upper, self.beat.p.data[:GROUP_BITS]))
+        with m.If(take & by_bytes):
+            m.d.sync += high.eq(upper)
+        m.d.comb += [self.o.p[name].eq(held[name]) for name, _ in held.shape() if name != "data"]
+        m.d.comb += self.o.p.data.eq(Cat(low, Mux(by_bytes, high, low)))
         return m
 
-    def _row(self, m: Module, take: Signal, row_last: Signal, by_bytes: Signal, half: Signal) -> None:
-        """Data, and the values of the row."""
-        left, beats, begun = Signal(ROW_BITS), Signal(11), Signal()
-        beat, out = self.beat.p, self.o.p
-        group, few = Signal(GROUP_BITS), Signal(2 * GROUP)
+    def _row(self, m: Module, out: Any, take: Signal, row_last: Signal, by_bytes: Signal, half: Signal) -> None:
+        """The values of the row, and where they lie."""
+        left, beats = Signal(ROW_BITS), Signal(12)
+        few = Signal(2 * GROUP)
         m.d.comb += [
             row_last.eq(Mux(by_bytes, left <= 2 * GROUP, left <= GROUP)),
-            group.eq(Mux(half, beat.data[GROUP_BITS:], beat.data[:GROUP_BITS])),
             few.eq(Cat(left > number for number in range(2 * GROUP))),
         ]
         with m.If(self.resume | (take & row_last)):
-            m.d.sync += [left.eq(self.row_values), beats.eq(0), half.eq(0), begun.eq(0)]
+            m.d.sync += [left.eq(self.row_values), beats.eq(0), half.eq(0)]
         with m.Elif(take):
-            m.d.sync += [left.eq(left - Mux(by_bytes, 2 * GROUP, GROUP)), begun.eq(1), half.eq(half ^ ~by_bytes)]
+            m.d.sync += [left.eq(left - Mux(by_bytes, 2 * GROUP, GROUP)), half.eq(half ^ ~by_bytes)]
             with m.If(by_bytes | half):
                 m.d.sync += beats.eq(beats + 1)
         halves = Mux(half, Cat(Const(0, GROUP), few[:GROUP]), few[:GROUP])
         with m.If(take):
             m.d.sync += [
-                out.data.eq(Mux(by_bytes, beat.data, Cat(group, group))),
                 out.strobe.eq(Mux(by_bytes, few, halves)),
                 out.slot.eq(self.place.p.slot),
                 out.place.eq(
                     Cat(half, (self.place.p.word + Mux(self.transposed, 0, beats))[: (self._words - 1).bit_length()])
                 ),
                 out.table.eq(self.place.p.table),
-                out.row_first.eq(~begun),
                 out.row_last.eq(row_last),
             ]
 
-    def _heads(self, m: Module, take: Signal, row_last: Signal) -> None:
+    def _heads(self, m: Module, out: Any, take: Signal, row_last: Signal) -> None:
         """Which head a group belongs to."""
         heads, left, begun = Signal(7), Signal(13), Signal()
-        ends, out = Signal(), self.o.p
+        ends = Signal()
         m.d.comb += ends.eq(left <= GROUP)
         with m.If(self.resume | (take & row_last)):
             m.d.sync += [heads.eq(self.heads), left.eq(self.head_dim), begun.eq(0)]
