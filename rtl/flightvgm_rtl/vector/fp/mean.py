@@ -40,7 +40,7 @@ class MeanDivide(wiring.Component):
         ``latency`` cycles later.
     """
 
-    latency = 4 + DIGITS // _DIGITS_AT_ONCE + 2
+    latency = 5 + DIGITS // _DIGITS_AT_ONCE + 2
 
     def __init__(self, *, sum_bits: int = 36, count_bits: int = 14) -> None:
         if not 2 <= count_bits < sum_bits:
@@ -64,23 +64,27 @@ class MeanDivide(wiring.Component):
         dividend, divisor, exponent, zero = self._normalise(m)
         digits, rest = self._divide(m, dividend, divisor)
         cycles = DIGITS // _DIGITS_AT_ONCE
-        negative = delay(m, self.i[-1], 4 + cycles, "negative")
+        negative = delay(m, self.i[-1], 5 + cycles, "negative")
         self._round(m, digits, rest, delay(m, exponent, cycles, "exponent"), negative, delay(m, zero, cycles, "zero"))
         return m
 
     def _normalise(self, m: Module) -> tuple[Signal, Signal, Signal, Signal]:
-        """Four cycles: magnitudes with their highest bit set, exponent of the first digit, and whether it is zero."""
+        """Five cycles: magnitudes with their highest bit set, exponent of the first digit, and whether it is zero."""
         bits, count_bits = self._sum_bits, self._count_bits
-        low, negative = register(m, self.i, "signed_sum"), register(m, self.i[-1], "signed_negative")
-        pattern = Signal(bits)
-        m.d.comb += pattern.eq(low)
-        magnitude = Signal(bits)
-        m.d.comb += magnitude.eq(Mux(negative, ~pattern, pattern) + negative)
-        sum_one, count_one = register(m, magnitude, "sum_one"), delay(m, self.i_count, 2, "count_one")
+        half = bits // 2
+        low, negative = register(m, self.i.as_unsigned(), "signed_sum"), register(m, self.i[-1], "signed_negative")
+        pattern, lower, upper = Signal(bits), Signal(half + 1), Signal(bits - half)
+        m.d.comb += [pattern.eq(Mux(negative, ~low, low)), lower.eq(pattern[:half] + negative)]
+        lower_one, upper_one = register(m, lower, "lower_one"), register(m, pattern[half:], "upper_one")
+        m.d.comb += upper.eq(upper_one + lower_one[half])
+        sum_one, count_one = (
+            register(m, Cat(lower_one[:half], upper), "sum_one"),
+            delay(m, self.i_count, 3, "count_one"),
+        )
         sum_zeros = register(m, leading_zeros(m, sum_one, "sum_leading"), "sum_zeros")
         count_zeros = register(m, leading_zeros(m, count_one, "count_leading"), "count_zeros")
         sum_two, count_two = register(m, sum_one, "sum_two"), register(m, count_one, "count_two")
-        exponent_two = delay(m, self.i_exponent, 3, "exponent_two")
+        exponent_two = delay(m, self.i_exponent, 4, "exponent_two")
         # The quotient of the normalised magnitudes, taken as fractions of one, has its first digit in the place of one.
         exponent = Signal(signed(10))
         m.d.comb += exponent.eq(exponent_two + (bits - count_bits + _BIAS) - sum_zeros + count_zeros)
