@@ -445,3 +445,11 @@ async def instructions_follow_each_other(dut):
         for target, (written, entries) in zip((world.a, world.b), found, strict=True):
             assert (target.written == written).all()
             assert target.entries == entries
+
+
+@cocotb.test(skip=WORDS[A] < 1024)
+async def the_longest_head_fits(dut):
+    await start(dut)
+    memory = half_memory()
+    case = Case(memory, target=A, count=2, row_bytes=2 * 8191, heads=1, dim=8191)
+    await judge(dut, [case], memory=memory)
