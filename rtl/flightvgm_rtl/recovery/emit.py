@@ -18,7 +18,7 @@ from flightvgm_rtl.dma.ports import BEAT_BITS, BEAT_BYTES, WritePort
 from flightvgm_rtl.lib.fault import Fault
 from flightvgm_rtl.lib.fifo import Fifo
 from flightvgm_rtl.recovery.answers import Answers
-from flightvgm_rtl.recovery.map import MapWriter
+from flightvgm_rtl.recovery.map import Entry, MapWriter
 from flightvgm_rtl.recovery.pack import Packer, RowBeat
 from flightvgm_rtl.recovery.place import RecordPlace
 from flightvgm_rtl.recovery.tally import Tally
@@ -27,6 +27,7 @@ from flightvgm_rtl.sparsifier.ports import QuantisedRow, quantised_group
 
 _REST = BEAT_BITS - 8 * METADATA_BYTES
 _WAITING = 64  # Words of rows that wait for their verdicts, at least; two rows' fit always.
+_FLIGHT = 4  # Words that may be on their way to those.
 _SETTLE = 7  # Cycles of preparation; no less until the last write to A has happened.
 
 
@@ -38,17 +39,13 @@ class Emit(wiring.Component):
     Without it all rows are written one after another, to ``out`` or, with ``to_a``, to A. A row that would be kept
     behind the first ``limit`` is a fault before it is written.
 
-    A row of n words of 32 bytes takes n + 1 cycles, but not less than the comparison. Rows of the next instruction may
+    A row of n words of 32 bytes takes n + 2 cycles, but not less than the comparison. Rows of the next instruction may
     come early; they wait. An instruction that quantises nothing is done at once.
 
     Parameters
     ----------
-    lanes : int
-        Values of a group; a power of two of at most 32.
-    row_channels : int
-        Most values of a row.
-    reference_bytes : int
-        Bytes of the memory of the reference plane.
+    lanes, row_channels, reference_bytes : int
+        As for :class:`~flightvgm_rtl.sparsifier.compare.Compare`; ``lanes`` is a power of two of at most 32.
     rows : int
         Banks of A.
     a_words : int
@@ -91,11 +88,11 @@ class Emit(wiring.Component):
         self._compare = Compare(lanes=lanes, row_channels=row_channels, reference_bytes=reference_bytes)
         self._pack, self._place, self._map = Packer(lanes=lanes), RecordPlace(rows=rows, a_words=a_words), MapWriter()
         depth = max(_WAITING, 1 << (2 * row_channels // BEAT_BYTES - 1).bit_length())
-        self._beats = Fifo(RowBeat, depth=depth)
+        self._beats, self._entries = Fifo(RowBeat, depth=depth), Fifo(Entry, depth=8, style="distributed")
         self._offered, self._skipped = Tally(), Tally()
         self._issued = Signal(command("rows"), reset_less=True)
         self._settle = Signal(range(_SETTLE + 1))
-        self._start, self._begin, self._keep, self._skip, self._finish = (Signal() for _ in range(5))
+        self._start, self._begin, self._keep, self._skip = (Signal() for _ in range(4))
         self._asks = Signal()  # The request of a record was not taken yet.
         self._late = Signal()  # The record is written; its place waits for its request.
         self._rows, self._kept = Signal(EXTENT_BITS), Signal(EXTENT_BITS)
@@ -105,8 +102,7 @@ class Emit(wiring.Component):
         """Wire what the rows pass; then instruction, row and words."""
         m = Module()
         m.submodules.compare, m.submodules.pack, m.submodules.beats = self._compare, self._pack, self._beats
-        m.submodules.place, m.submodules.map = self._place, self._map
-        m.submodules.offered, m.submodules.skipped = self._offered, self._skipped
+        m.submodules.place, m.submodules.map, m.submodules.entries = self._place, self._map, self._entries
         self._wire(m)
         self._records(m)
         answered = self._answers(m)
@@ -121,15 +117,20 @@ class Emit(wiring.Component):
     def _wire(self, m: Module) -> None:
         compare, pack, site = self._compare, self._pack, self._issued.site
         fields = self._issued.body.rows
-        wiring.connect(m, pack.o, self._beats.i)
         wiring.connect(m, wiring.flipped(self.i_row), compare.i_row)
+        wiring.connect(m, self._entries.o, self._map.i)
         wiring.connect(m, self._map.port, wiring.flipped(self.map))
+        room = Signal()
+        m.d.sync += room.eq(self._beats.room > _FLIGHT)
         m.d.comb += [
             pack.i.p.eq(self.i_values.p),
             compare.i.p.eq(self.i_values.p),
-            pack.i.valid.eq(self.i_values.valid & compare.i.ready),
-            compare.i.valid.eq(self.i_values.valid & pack.i.ready),
-            self.i_values.ready.eq(pack.i.ready & compare.i.ready),
+            pack.i.valid.eq(self.i_values.valid & compare.i.ready & room),
+            compare.i.valid.eq(self.i_values.valid & room),
+            self.i_values.ready.eq(room & compare.i.ready),
+            self._beats.i.valid.eq(pack.o.valid),
+            self._beats.i.p.eq(pack.o.p),
+            pack.o.ready.eq(1),
             compare.start.eq(self._start),
             compare.compare.eq(fields.flag_compare),
             compare.theta_group.eq(site.theta_group),
@@ -137,13 +138,13 @@ class Emit(wiring.Component):
             self._place.fields.eq(fields),
             self._place.load.eq(self._start),
             self._map.base.eq(fields.map_out),
-            self._map.i.p.token.eq(compare.o.p.row.token),
-            self._map.i.p.number.eq(fields.base + compare.o.p.number),
+            self._entries.i.p.token.eq(compare.o.p.row.token),
+            self._entries.i.p.number.eq(fields.base + compare.o.p.number),
             self._offered.add.eq(self._begin),
             self._skipped.add.eq(self._skip),
-            compare.o.ready.eq(self._finish),
         ]
         for tally in (self._offered, self._skipped):
+            m.submodules += tally
             m.d.comb += [tally.step.eq(site.macs), tally.clear.eq(self._start)]
 
     def _records(self, m: Module) -> None:
@@ -186,7 +187,8 @@ class Emit(wiring.Component):
             m.d.comb += [unit.asked.eq(port.request.valid & port.request.ready), unit.done.eq(port.done)]
             with m.If((unit.code != ErrorCode.NONE) & ~self.fault.valid):
                 self._stop(m, unit.code, address)
-        m.d.sync += answered.eq(rows.none & entries.none & self._map.idle & ~self._asks & ~self.fault.valid)
+        idle = self._map.idle & (self._entries.level == 0) & ~self._asks
+        m.d.sync += answered.eq(rows.none & entries.none & idle & ~self.fault.valid)
         return answered
 
     def _stop(self, m: Module, code: ValueLike, address: ValueLike) -> None:
@@ -224,47 +226,46 @@ class Emit(wiring.Component):
         full, ready = Signal(), Signal()
         m.d.sync += full.eq(fields.flag_compare & (self._kept == fields.limit))
         with m.State("ROW"):
-            m.d.comb += ready.eq(verdict.valid & ~self._asks & ~self._late)
-            m.d.comb += self._map.i.valid.eq(ready & fields.flag_compare)
-            with m.If(ready & (~fields.flag_compare | self._map.i.ready)):
+            m.d.comb += [
+                ready.eq(verdict.valid & ~self._asks & ~self._late),
+                self._entries.i.valid.eq(ready & fields.flag_compare),
+            ]
+            with m.If(ready & (~fields.flag_compare | self._entries.i.ready)):
                 m.d.comb += [self._begin.eq(1), self._skip.eq(~verdict.p.keep)]
                 m.d.sync += self._rows.eq(self._rows + 1)
                 m.next = "DROP"
                 with m.If(verdict.p.keep):
                     m.next = "WORDS"
-                    m.d.sync += [self._asks.eq(~fields.flag_to_a), self._kept.eq(self._kept + 1)]
+                    m.d.sync += [self._asks.eq(~fields.flag_to_a & ~full), self._kept.eq(self._kept + 1)]
                     with m.If(full | (fields.flag_to_a & self._place.overrun)):
-                        m.d.sync += self._asks.eq(0)
+                        code = Mux(full, ErrorCode.COUNT_OVERRUN, ErrorCode.BUFFER_OVERRUN)
+                        self._stop(m, code, Mux(full, fields.out, fields.a))
                         m.next = "STOPPED"
-                        with m.If(full):
-                            self._stop(m, ErrorCode.COUNT_OVERRUN, fields.out)
-                        with m.Else():
-                            self._stop(m, ErrorCode.BUFFER_OVERRUN, fields.a)
         with m.State("WORDS"):
             m.d.comb += [
                 self._put.eq(beats.valid),
                 self._final.eq(beats.p.last & self._place.fits),
                 beats.ready.eq(self._taken),
                 self._keep.eq(self._taken & self._final),
-                self._finish.eq(self._keep),
             ]
-            with m.If(self._taken & beats.p.last & ~self._final):
+            with m.If(self._keep):
+                m.next = "NEXT"
+            with m.Elif(self._taken & beats.p.last):
                 m.next = "METADATA"
-            self._next(m)
         with m.State("METADATA"):
             m.d.comb += [signal.eq(1) for signal in (self._put, self._final, self._extra)]
-            m.d.comb += [signal.eq(self._taken) for signal in (self._keep, self._finish)]
-            self._next(m)
+            m.d.comb += self._keep.eq(self._taken)
+            with m.If(self._taken):
+                m.next = "NEXT"
         with m.State("DROP"):
-            m.d.comb += [beats.ready.eq(1), self._finish.eq(beats.valid & beats.p.last)]
-            self._next(m)
-
-    def _next(self, m: Module) -> None:
-        """Behind a row the next one, or the end of the instruction."""
-        with m.If(self._finish):
+            m.d.comb += beats.ready.eq(1)
+            with m.If(beats.valid & beats.p.last):
+                m.next = "NEXT"
+        with m.State("NEXT"):
+            m.d.comb += verdict.ready.eq(1)
+            m.d.sync += self._settle.eq(_SETTLE)
             m.next = "ROW"
-            with m.If(self._compare.o.p.row.last):
-                m.d.sync += self._settle.eq(_SETTLE)
+            with m.If(verdict.p.row.last):
                 m.next = "FLUSH"
 
     def _end(self, m: Module, answered: Signal) -> None:

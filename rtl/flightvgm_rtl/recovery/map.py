@@ -49,19 +49,19 @@ class MapWriter(wiring.Component):
     def elaborate(self, _platform: Any) -> Module:
         """Join entries in one register; hand it to a second one, which waits for the port."""
         m = Module()
+        entry, held, same = Signal(Entry, reset_less=True), Signal(), Signal(reset_less=True)
         line, words, marks = Signal(TOKEN_BITS - 3), Signal(32 * _WORDS, reset_less=True), Signal(_WORDS)
         out, strobe = Signal(32 * _WORDS, reset_less=True), Signal(_WORDS, reset_less=True)
         address = Signal(ADDRESS_BITS - 5, reset_less=True)
         asks, gives = Signal(), Signal()  # Request and beat that the port has not taken yet.
-        free, same, move, put = Signal(), Signal(), Signal(), Signal()
+        free, move, put = Signal(), Signal(), Signal()
         request, beat = self.port.request, self.port.beat
         m.d.comb += [
             free.eq((~asks | request.ready) & (~gives | beat.ready)),
-            same.eq(self.i.p.token[3:] == line),
-            move.eq(free & marks.any() & (self.flush | (self.i.valid & ~same))),
-            self.i.ready.eq(~marks.any() | same | move),
-            put.eq(self.i.valid & self.i.ready),
-            self.idle.eq(~marks.any() & ~asks & ~gives),
+            move.eq(free & marks.any() & (self.flush | (held & ~same))),
+            put.eq(held & (~marks.any() | same | move)),
+            self.i.ready.eq(~held | put),
+            self.idle.eq(~marks.any() & ~asks & ~gives & ~held),
             request.valid.eq(asks),
             request.p.address.eq(address << 5),
             request.p.beats.eq(1),
@@ -69,6 +69,10 @@ class MapWriter(wiring.Component):
             beat.p.data.eq(out),
             beat.p.strobe.eq(Cat(*(mark.replicate(BEAT_BYTES // _WORDS) for mark in strobe))),
         ]
+        with m.If(self.i.ready):
+            m.d.sync += held.eq(self.i.valid)
+        with m.If(self.i.ready & self.i.valid):  # Entries come in order, so the one before tells the line.
+            m.d.sync += [entry.eq(self.i.p), same.eq(self.i.p.token[3:] == entry.token[3:])]
         with m.If(request.ready):
             m.d.sync += asks.eq(0)
         with m.If(beat.ready):
@@ -79,9 +83,9 @@ class MapWriter(wiring.Component):
             ]  # fmt: skip
         with m.If(put):
             new = Signal(_WORDS)
-            m.d.comb += new.eq(1 << self.i.p.token[:3])
-            m.d.sync += [line.eq(self.i.p.token[3:]), marks.eq(Mux(same & ~move, marks, 0) | new)]
+            m.d.comb += new.eq(1 << entry.token[:3])
+            m.d.sync += [line.eq(entry.token[3:]), marks.eq(Mux(same & ~move, marks, 0) | new)]
             for word in range(_WORDS):
                 with m.If(new[word]):
-                    m.d.sync += words[32 * word : 32 * word + 32].eq(self.i.p.number)
+                    m.d.sync += words[32 * word : 32 * word + 32].eq(entry.number)
         return m

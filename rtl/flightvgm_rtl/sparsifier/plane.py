@@ -68,7 +68,7 @@ class PlaneWalk(wiring.Component):
         cells = Signal(8)  # Of the chunk, that are not issued yet.
         row, column = Signal(4), Signal(4)
         busy, inside, skip, finish = Signal(), Signal(), Signal(), Signal()
-        middle_row, middle_column = Signal(4), Signal(4)
+        middle_row, middle_column, edge = Signal(4), Signal(4), Signal(4)
         m.d.comb += [
             chunks.clear.eq(self.clear),
             chunks.run.eq(busy),
@@ -80,7 +80,6 @@ class PlaneWalk(wiring.Component):
             chunks.free.eq(finish),
             self.data.eq(chunks.data),
             middle_row.eq(self.height >> 1),
-            middle_column.eq(chunks.wide >> 1),
             self.last.eq(finish & chunks.last),
         ]
         with m.If(self.issue):
@@ -91,11 +90,17 @@ class PlaneWalk(wiring.Component):
             m.d.comb += [
                 self.issue.eq(self.room & chunks.full),
                 self.row.eq(middle_row),
-                chunks.column.eq(middle_column),
+                chunks.column.eq(chunks.wide >> 1),
                 self.middle.eq(1),
                 finish.eq(self.issue & (self.height == 1) & (chunks.wide == 1)),
             ]
-            m.d.sync += [row.eq(0), column.eq(0), cells.eq(self.height * chunks.wide - 1)]
+            m.d.sync += [
+                row.eq(0),
+                column.eq(0),
+                cells.eq(self.height * chunks.wide - 1),
+                middle_column.eq(chunks.wide >> 1),
+                edge.eq(chunks.wide - 1),
+            ]
             with m.If(self.issue & ~finish):
                 m.d.sync += inside.eq(1)
         with m.Elif(busy):
@@ -110,7 +115,7 @@ class PlaneWalk(wiring.Component):
                 m.d.sync += cells.eq(cells - 1)
             with m.If(self.issue | skip):
                 m.d.sync += column.eq(column + 1)
-                with m.If(column + 1 == chunks.wide):
+                with m.If(column == edge):
                     m.d.sync += [column.eq(0), row.eq(row + 1)]
             with m.If(finish):
                 m.d.sync += inside.eq(0)

@@ -51,7 +51,7 @@ class SiteCheck(wiring.Component):
     refused : Out(1)
         With ``done``: the site is malformed, or too large.
     axes : Out(Axes)
-        Holds from ``done`` on.
+        Holds from ``done`` on, while ``site`` holds.
     """
 
     def __init__(self, *, reference_words: int) -> None:
@@ -118,13 +118,13 @@ class SiteCheck(wiring.Component):
             high.eq(Mux(slots[1] < self.site.chunk_rows, slots[1][:4], self.site.chunk_rows)),
         ]
         m.d.sync += product.eq(left * right)
+        places = [self._place(m, place, plane) for place in range(3)]
         with m.Switch(step):
             with m.Case(1):
                 m.d.sync += [left.eq(self.site.h), right.eq(self.site.w), plane.eq(product)]
                 m.d.sync += [slot.eq(1) for slot in slots]
-            for place in range(3):
+            for place, (slot, axis) in enumerate(places):
                 with m.Case(2 + place):
-                    slot, axis = self._place(m, place, plane)
                     m.d.sync += [left.eq(Array(slots)[slot]), right.eq(axis)]
                     with m.If(phase == 2):
                         m.d.sync += Array(slots)[slot].eq(saturated)
@@ -137,16 +137,18 @@ class SiteCheck(wiring.Component):
         return {"planes": slots[0], "tokens": tokens}
 
     def _place(self, m: Module, place: int, plane: Signal) -> tuple[Signal, Signal]:
-        """Slot and extent of an axis; notes its limit and stride."""
-        axis, slot = Signal(2, name=f"axis_{place}"), Signal(2, name=f"slot_{place}")
-        extent, stride = Signal(EXTENT_BITS, name=f"size_{place}"), Signal(TOKEN_BITS, name=f"stride_{place}")
+        """Slot and extent of an axis, in registers; its limit and stride."""
+        axis = Signal(2, name=f"axis_{place}")
+        slot = Signal(2, name=f"slot_{place}", reset_less=True)
+        extent = Signal(EXTENT_BITS, name=f"size_{place}", reset_less=True)
+        stride = Signal(TOKEN_BITS, name=f"stride_{place}")
         split = self.site.split
-        m.d.comb += [
-            axis.eq(self.site.order[2 * place : 2 * place + 2]),
+        m.d.comb += axis.eq(self.site.order[2 * place : 2 * place + 2])
+        m.d.sync += [
             slot.eq(Mux(place < split[:2], 0, Mux(place < split[:2] + split[2:], 1, 2))),
             extent.eq(Mux(axis == 0, self.site.t, Mux(axis == 1, self.site.h, self.site.w))),
-            stride.eq(Mux(axis == 0, plane, Mux(axis == 1, self.site.w, 1))),
         ]
+        m.d.comb += stride.eq(Mux(axis == 0, plane, Mux(axis == 1, self.site.w, 1)))
         m.d.sync += [
             self.axes.limit[place].eq(extent - 1),
             self.axes.stride[place].eq(stride),

@@ -29,7 +29,7 @@ class TokenWalk(wiring.Component):
 
     With flag ``compare``: the bands ``first`` to ``first + count`` of the site; else the rows ``first + i``. Bands
     before ``first`` are passed by counting, in about ``chunk_rows + 2`` cycles each. A chunk of n tokens takes at most
-    n + 1 cycles, a plane three more, a band ``chunk_rows`` more and a group as many as it has planes; an instruction
+    n + 1 cycles, a plane four more, a band ``chunk_rows`` more and a group as many as it has planes; an instruction
     begins some 30 cycles after it was taken. Nothing comes of a count of zero.
 
     A site that is malformed or too large, and bands that the site does not have, are faults (FIELD_RANGE).
@@ -117,15 +117,16 @@ class TokenWalk(wiring.Component):
         """Three stages behind an issue: tables and two sums; then a FIFO, which has room for all that is on its way."""
         m.submodules.fifo = fifo = Fifo(Token, depth=_DEPTH, style="distributed")
         room, issue, last, valid = Signal(), Signal(), Signal(), Signal(3)
+        final = Signal()  # The plane is the instruction's last one.
         linear, grid = self._count & room, self._plane
         hold = self._reference & (self._members > 1)
         info = Mux(self._count, 0, Cat(grid.middle, self._reference, hold, grid.slot))
         m.d.comb += [
             grid.room.eq(room),
             issue.eq(linear | grid.issue),
-            last.eq((self._left == 1) & (self._count | (grid.last & (self._others == 0)))),
+            last.eq(Mux(self._count, self._left == 1, grid.last & final)),
         ]
-        m.d.sync += room.eq(fifo.room > _FLIGHT)
+        m.d.sync += [room.eq(fifo.room > _FLIGHT), final.eq((self._left == 1) & (self._others == 0))]
         with m.If(linear):
             m.d.sync += [self._linear.eq(self._linear + 1), self._left.eq(self._left - 1)]
         number = register(m, Mux(self._count, self._linear, 0), "number")
@@ -208,7 +209,9 @@ class TokenWalk(wiring.Component):
             with m.If(~self._reference):
                 m.d.sync += self._following.eq(Mux(following == self._members >> 1, self._following + 2, following))
             m.next = "CELLS"
-        with m.State("CELLS"), m.If(self._plane.last):
+        ended = Signal()
+        m.d.sync += ended.eq(self._plane.last)
+        with m.State("CELLS"), m.If(ended):
             m.d.sync += [self._reference.eq(0), self._others.eq(self._others - 1)]
             m.next = "PLANE"
             with m.If(self._others == 0):
