@@ -40,6 +40,7 @@ class Bench:
         self.done = self.saturated = self.expected_saturated = 0
         self.asked = self.received = 0  # Groups of quantised rows.
         self.targets = deque()
+        self.writes = 0  # Rows to write back.
         self.lenient = False  # Rows before a fault are not looked at.
 
     async def begin(self):
@@ -89,7 +90,9 @@ class Bench:
     async def _watch(self):
         while True:
             await ReadOnly()
-            self.done += int(self.dut.done.value)
+            if int(self.dut.done.value):
+                self.done += 1
+                assert self.memory.answered == self.writes
             self.saturated += int(self.dut.saturations.value)
             await RisingEdge(self.dut.clk)
 
@@ -119,6 +122,7 @@ class Bench:
             x, saturated = residual(x, y, self.vector(fields["gate"], width) if "gated" in flags else None)
             self.expected_saturated += saturated
         if "write_back" in flags:
+            self.writes += len(tokens)
             for token, row in zip(tokens, x, strict=True):
                 at = fields["x"] + token * pitch
                 saved[at : at + 2 * width] = row.view(np.uint8)

@@ -19,7 +19,7 @@ class Memory:
         self.stalls = 0.0
         self.latency = 20
         self.bad = {}  # Answers of beats, by address.
-        self.requests = 0
+        self.requests = self.answered = 0
 
     def read(self, address, count):
         return self.bytes[address : address + count].copy()
@@ -77,6 +77,7 @@ class Memory:
             part["request__ready"].value = ready = int(random.random() >= self.stalls and len(requests) < 8)
             beat["ready"].value = taking = int(random.random() >= self.stalls and len(beats) < 64)
             answer = bool(answers) and answers[0][0] <= cycle
+            self.answered += answer
             done.value = 1 | answers.popleft()[1] << 1 if answer else 0
             await ReadOnly()
             if ready and int(part["request__valid"].value):
