@@ -100,6 +100,18 @@ async def units_are_those_of_the_golden_machine(dut):
 
 
 @cocotb.test(timeout_time=400, timeout_unit="us")
+async def units_one_row_longer_or_shorter(dut):
+    await start(dut)
+    for rows in (7, 8, 9, 15, 16, 17, 8 * CORES + 1):
+        fields = {"pool": 0, "segments": 1, "rows": rows, "largest": 8, "granule": 8, "flag_static": 1}
+        units = []
+        for worker in [cocotb.start_soon(work(dut, core, fields, units)) for core in range(CORES)]:
+            await worker
+        expected = cut([rows], stride=0, cores=CORES, largest=8, granule=8)
+        assert sorted(units) == [(unit.start, unit.rows) for unit in expected], rows
+
+
+@cocotb.test(timeout_time=400, timeout_unit="us")
 async def an_open_pool_is_not_opened_again(dut):
     await start(dut)
     await count(dut, 5, 10)

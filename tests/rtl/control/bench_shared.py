@@ -203,9 +203,13 @@ async def an_error_with_a_burst_under_way(dut):
         add(expected, item)
     await chip.start()
     await send(dut, "posts__2", map(pack, posts))
-    dut.quiet.value = 0
     dut.faults__0.value = fault(6, 12)
+    while not int(dut.stop.value):
+        await RisingEdge(dut.clk)
+    await ClockCycles(dut.clk, 4)
+    dut.quiet.value = 0  # A burst began when the engines were told to stop.
     await ClockCycles(dut.clk, random.randrange(40, 90))
+    assert not int(dut.core_reset.value)
     dut.quiet.value = 1
     assert await chip.stopped() == (6, 0, 12)
     assert chip.table.bytes == expected
