@@ -2,6 +2,7 @@ import pytest
 
 from flightvgm_rtl.vector.fp.mean import MeanDivide
 from flightvgm_rtl.vector.fp.rsqrt import Rsqrt
+from flightvgm_rtl.vector.spread import Spread
 from harness.run import run_bench
 
 
@@ -11,6 +12,10 @@ def test_rsqrt():
 
 def test_mean_divide():
     run_bench(MeanDivide(), "rtl.vector.bench_mean", latency=MeanDivide.latency, sum_bits=36, count_bits=14)
+
+
+def test_spread():
+    run_bench(Spread(), "rtl.vector.bench_spread", latency=Spread.latency)
 
 
 def test_divisor_is_checked():
