@@ -31,9 +31,10 @@ class TileKind(enum.Enum, shape=2):
 def tag() -> data.StructLayout:
     """What travels with a tile to its destination.
 
-    ``low`` and ``high`` bound the columns that count, ``rows`` the rows. ``out`` is the byte address in the result buffer of row 0,
-    column ``low``; rows are ``pitch`` bytes apart. ``column`` is the key of column 0 of a SCORE tile. ``slot`` is that of scores or
-    probabilities; ``last`` marks the last tile of the slot's scores, and of an instruction for the others.
+    ``low`` and ``high`` bound the columns that count, ``rows`` the rows. ``out`` is the byte address in the result
+    buffer of row 0, column ``low``; rows are ``pitch`` bytes apart. ``column`` counts the keys of a segment before
+    a SCORE tile. ``slot`` is that of scores or probabilities; ``last`` marks the last tile of the slot's scores,
+    and of an instruction for the others.
     """
     return data.StructLayout(
         {
@@ -54,11 +55,12 @@ def tag() -> data.StructLayout:
 def tile(a_words: int, b_words: int) -> data.StructLayout:
     """A tile for the feeder.
 
-    ``a_word`` and ``b_word`` with the pieces ``a_piece`` and ``b_piece`` are where feeding begins, the same in all banks (a piece is a
-    feed's ``4 depth`` bytes of a word). ``from_p`` takes rows from the probabilities of ``p_slot``, from word 0. ``a_entry`` is the word of the rows' entries. For FP16 ``b_entry`` is
-    that of the columns' entries; for INT8 ``b_entry`` and ``b_half`` say where the line of scales, biases and corrections lies.
-    ``feeds`` is at least 1; the last one has ``tail`` valid values, of ``4 depth`` in INT8 and ``2 depth`` in FP16. The next tile begins ``interval`` cycles
-    later at the earliest.
+    ``a_word`` and ``b_word`` with the pieces ``a_piece`` and ``b_piece`` are where feeding begins, the same in all
+    banks (a piece is a feed's ``4 depth`` bytes of a word). ``from_p`` takes rows from the probabilities of
+    ``p_slot``, from word 0. ``a_entry`` is the word of the rows' entries. For FP16 ``b_entry`` is that of the
+    columns' entries; for INT8 ``b_entry`` and ``b_half`` say where the line of scales, biases and corrections lies.
+    ``feeds`` is at least 1; the last one has ``tail`` valid values, of ``4 depth`` in INT8 and ``2 depth`` in FP16.
+    The next tile begins ``interval`` cycles later at the earliest.
     """
     return data.StructLayout(
         {
@@ -81,17 +83,18 @@ def tile(a_words: int, b_words: int) -> data.StructLayout:
 
 
 def operands(depth: int) -> data.StructLayout:
-    """Formatted operands of a row or column in a cycle: for each slice of the cascade one for the pre-adder, one for port B.
+    """Formatted operands of a row or column in a cycle, for each slice of the cascade: one for the pre-adder, one for B.
 
-    FP16: the values 2j and 2j + 1 as 23-bit integers, sign extended; a row gives 2j to ``pre`` and 2j + 1 to ``b``, a column the other
-    way round. INT8, values 4j to 4j + 3: a row gives ``x[4j+2] 2^18 + x[4j]`` to ``pre`` and ``x[4j+3] 2^15 + x[4j+1]`` to ``b``; a column gives
-    ``y[4j+3] 2^18 + y[4j+1]`` to ``pre`` and ``y[4j+2] 2^15 + y[4j]`` to ``b``. So ``u`` is the sum of the two ``pre``, ``v`` that of the two ``b``.
+    FP16: the values 2j and 2j + 1 as 23-bit integers, sign extended; a row gives 2j to ``pre`` and 2j + 1 to ``b``,
+    a column the other way round. INT8, values 4j to 4j + 3: a row gives ``x[4j+2] 2^18 + x[4j]`` to ``pre`` and
+    ``x[4j+3] 2^15 + x[4j+1]`` to ``b``; a column gives ``y[4j+3] 2^18 + y[4j+1]`` to ``pre`` and ``y[4j+2] 2^15 +
+    y[4j]`` to ``b``. So ``u`` is the sum of the two ``pre``, ``v`` that of the two ``b``.
     """
     return data.StructLayout({"pre": Vector(PRE_BITS, depth), "b": Vector(B_BITS, depth)})
 
 
 def drained() -> data.StructLayout:
-    """A result of a row as it leaves the drain: FP32 of the exact sum, its column of the tile, and what the epilogue needs."""
+    """A result of a row as it leaves the drain: FP32 of the exact sum, its column, and what the epilogue needs."""
     return data.StructLayout(
         {
             "valid": 1,
