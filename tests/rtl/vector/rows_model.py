@@ -38,7 +38,7 @@ def row_of(token, last, scale, correction):
 
 
 def some_row(width):
-    kind = random.randrange(7)
+    kind = random.randrange(9)
     bits = np.array([random.getrandbits(16) for _ in range(width)], np.uint16)
     if kind == 0:  # Any exponent below the infinities.
         return np.where((bits & 0x7C00) == 0x7C00, bits & 0x83FF, bits).astype(np.uint16).view(np.float16)
@@ -54,6 +54,12 @@ def some_row(width):
         row = np.full(width, random.choice([65504, 1, 3.5, 2.0**-24, 2.0**-20 * 7]), np.float16)
         row[1:] = row[1:] / 2
         return row
+    if kind == 6:  # Ties beside a maximum of the same exponent, whose reciprocal is not exact.
+        row = np.array([random.choice([-1, 1]) * (10 * random.randrange(127) + 5) for _ in range(width)], np.float16)
+        row[random.randrange(width)] = 1270
+        return row * np.float16(2.0 ** random.randrange(-20, 5))
+    if kind == 7:  # Subnormal values beside small normal ones.
+        return (bits & 0x8BFF).astype(np.uint16).view(np.float16)
     if kind == 5:  # All equal, far from zero.
         return np.full(width, random.choice([65504, -65504, 0.1, 1e-7]), np.float16)
     return np.array([random.gauss(random.choice([0, 100]), 1) for _ in range(width)], np.float16)
