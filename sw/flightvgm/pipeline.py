@@ -21,7 +21,7 @@ from flightvgm.runtime.golden import GoldenDevice
 from flightvgm.runtime.ledger import Ledger
 from flightvgm.runtime.reference import ReferenceBackend
 from flightvgm.runtime.session import Session
-from flightvgm.runtime.simulated import Simulation, simulated
+from flightvgm.runtime.simulated import ChipReport, SimulatedBackend, Simulation, simulated
 from flightvgm_arch.config import Config
 from flightvgm_arch.presets import by_name
 from flightvgm_sim.reference.metrics import psnr, ssim
@@ -56,6 +56,8 @@ class PipelineOutput:
         Time of the video itself, without the reference.
     psnr_db, ssim : float or None
         Distance to ``reference``; ``psnr_db`` is infinite for equal videos.
+    chip : ChipReport or None
+        Cycles and utilisation, where a chip was simulated.
     """
 
     prompt: str
@@ -74,6 +76,7 @@ class PipelineOutput:
     seconds: float
     psnr_db: float | None
     ssim: float | None
+    chip: ChipReport | None = None
 
 
 class Pipeline:
@@ -189,7 +192,7 @@ class Pipeline:
         host = Host(self.checkpoint, frames)
         noise = rng.standard_normal(host.video_shape)
         run = _Run(host, self.checkpoint, prompt, noise, steps, guidance)
-        backend = self._backend(host, steps)
+        backend = self._backend(host, steps, callback)
         began = time.perf_counter()
         video, ledgers = run(backend, callback, self.backend)
         seconds = time.perf_counter() - began
@@ -214,6 +217,7 @@ class Pipeline:
             seconds=seconds,
             psnr_db=None if reference is None else psnr(video, reference),
             ssim=None if reference is None else ssim(video, reference),
+            chip=backend.report() if isinstance(backend, SimulatedBackend) else None,
         )
 
     def compile(self, *, num_inference_steps: int | None = None, num_frames: int | None = None) -> Program:
@@ -245,13 +249,13 @@ class Pipeline:
                 raise PipelineError(f"{name} {count} must be a whole number from 1 to {MOST[name]}")
         return wanted["steps"], wanted["frames"]
 
-    def _backend(self, host: Host, steps: int) -> Backend:
+    def _backend(self, host: Host, steps: int, callback: Callback | None) -> Backend:
         """Make what computes the blocks for videos of ``host`` in so many steps."""
         if self.backend == "reference":
             return ReferenceBackend(host, self.recipe)
         program = self.compile(num_inference_steps=steps, num_frames=host.size[0])
         if self.backend == "cosim":
-            return simulated(self.config, program, self.simulation)
+            return simulated(self.config, program, self.simulation, callback)
         return Session(GoldenDevice(self.config), program)
 
 

@@ -1,8 +1,11 @@
 import numpy as np
 import pytest
 
+from flightvgm.gateware import Gateware
 from flightvgm.models import CheckpointConfig, save_checkpoint
+from flightvgm.runtime.golden import GoldenDevice
 from flightvgm.world.grammar import WORDS
+from flightvgm_arch.operations import QUEUES
 from flightvgm_sim.reference.shape import ModelShape
 
 
@@ -37,3 +40,34 @@ def tiny_checkpoint(tiny_config, tmp_path_factory):
     path = tmp_path_factory.mktemp("checkpoint") / "tiny.safetensors"
     save_checkpoint(path, tiny_config, random_weights(tiny_config.shape))
     return path
+
+
+class FakeChip(GoldenDevice):
+    """The golden machine with the counters of a simulated chip: ten cycles a run, five of them in each queue."""
+
+    made = 0
+
+    def __init__(self, config, verilog, *, verify=False, waveform=None, progress=None):
+        super().__init__(config)
+        type(self).made += 1
+        self.options = {"verilog": verilog, "verify": verify, "waveform": waveform}
+        self.runs = 0
+        progress(1.0)
+
+    def wait(self, progress=None):
+        super().wait(progress)
+        self.runs += 1
+
+    def counters(self):
+        busy = dict.fromkeys((f"busy_{queue}" for queue in QUEUES), 5 * self.runs)
+        return {**super().counters(), "cycles": 10 * self.runs, **busy}
+
+
+@pytest.fixture
+def fake_chip(monkeypatch):
+    """A chip that needs neither Verilog nor a compiler, in the place of the simulated one."""
+    monkeypatch.setattr("flightvgm.gateware.emit", lambda config, vendor=False: Gateware("text", {}))
+    monkeypatch.setattr("flightvgm.runtime.simulated.verilator_root", lambda: None)
+    monkeypatch.setattr("flightvgm.runtime.simulated.CosimDevice", FakeChip)
+    monkeypatch.setattr(FakeChip, "made", 0)
+    return FakeChip

@@ -68,7 +68,7 @@ def _weights(rng: np.random.Generator, outputs: int, k: int, columns: int) -> np
 
 
 def linear(device: Device, *, rows: int, k: int, outputs: int, at_once: int) -> Loaded:
-    """Load a linear layer: units of rows that fit A twice, ``at_once`` outputs at a time that fit the result buffer twice.
+    """Load a linear layer: units of rows that fit A twice, ``at_once`` outputs that fit the result buffer twice.
 
     Weights stream once for each unit.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from flightvgm.cli.table import amount, share, table
 if TYPE_CHECKING:
     from flightvgm.pipeline import PipelineOutput
     from flightvgm.runtime.ledger import Ledger
+    from flightvgm.runtime.simulated import ChipReport
 
 
 def ledger_table(ledger: Ledger) -> str:
@@ -38,11 +40,25 @@ def summary(output: PipelineOutput) -> str:
         f"time         {output.seconds:.1f} s",
         f"saturations  {output.saturations}",
     ]
+    if output.chip is not None:
+        lines += _chip_lines(output.chip)
     if output.psnr_db is not None and output.ssim is not None:
         psnr = "identical" if math.isinf(output.psnr_db) else f"{output.psnr_db:.1f} dB"
         lines.append(f"PSNR         {psnr}  against the float64 dense video of the same seed")
         lines.append(f"SSIM         {output.ssim:.3f}")
     return "\n".join(lines)
+
+
+def _chip_lines(chip: ChipReport) -> list[str]:
+    """Cycles, speed, utilisation, and how long each queue worked."""
+    speed = f"{chip.cycles / chip.seconds:,.0f} cycles/s" if chip.seconds else "no time"
+    busy = ", ".join(f"{queue} {share(cycles, chip.cycles)}" for queue, cycles in chip.busy.items())
+    return [
+        f"cycles       {chip.cycles:,}  simulated in {chip.seconds:.1f} s, {speed}",
+        f"utilisation  {chip.utilisation:.1%}  of the array's DSP58 cycles",
+        f"busy         {busy}",
+        f"verified     {'all of memory, against the golden machine' if chip.verified else 'no; add --verify'}",
+    ]
 
 
 def _count(number: int, noun: str) -> str:
@@ -58,7 +74,7 @@ def to_json(output: PipelineOutput, path: Path) -> dict[str, Any]:
     """Describe a generated video by plain values; an infinite PSNR (identical videos) is ``null``."""
     total = output.ledger.total
     psnr = None if output.psnr_db is None or math.isinf(output.psnr_db) else output.psnr_db
-    return {
+    report = {
         "prompt": output.prompt,
         "checkpoint": output.checkpoint,
         "backend": output.backend,
@@ -82,3 +98,6 @@ def to_json(output: PipelineOutput, path: Path) -> dict[str, Any]:
         },
         "ledger": ledger_json(output.ledger),
     }
+    if output.chip is not None:
+        report["chip"] = asdict(output.chip)
+    return report

@@ -107,6 +107,11 @@ class Network:
         """Bytes of one step's modulation: ``[layers][6]`` parameter rows."""
         return self.layers * MODULATION_ROWS * self.parameter_pitch
 
+    @property
+    def linear_macs(self) -> int:
+        """MACs of the linear layers of a pass over both branches, without the text's: what sites are offered."""
+        return BRANCHES * self.layers * self.tokens * (6 * self.width**2 + 2 * self.width * self.hidden)
+
     def kind(self, layer: int) -> str:
         """``spatial`` or ``temporal``."""
         return KINDS[layer % len(KINDS)]

@@ -22,7 +22,7 @@ from flightvgm_arch.sites import KINDS, SITES
 from flightvgm_sim.cosim.build import build
 from flightvgm_sim.cosim.chip import Chip
 
-_CHUNK = 20_000  # Cycles between two calls of a progress callback.
+_CHUNK = 2_000  # Cycles between two calls of a progress callback: Ctrl-C waits for no more than a second.
 _WATCHDOG = 100_000
 _BEFORE, _AFTER = 2_000, 200  # Cycles of a waveform before and behind the write that is wrong.
 _LINE = 32
@@ -66,17 +66,20 @@ class CosimDevice:
         Of the memory models; see :class:`~flightvgm_sim.cosim.chip.Chip`.
     waveform : Path, optional
         FST file that is written around the first difference.
+    progress : callable, optional
+        Called with the share of the model that is built.
     """
 
     def __init__(
         self, config: Config, verilog: str, *, verify: bool = False, latency: int = 100, stall: float = 0.0,
-        seed: int = 1, waveform: Path | None = None,
+        seed: int = 1, waveform: Path | None = None, progress: Callable[[float], None] | None = None,
     ) -> None:  # fmt: skip
         self._config = config
         self._verilog = verilog
         self._waveform = waveform
         self._memory = {"latency": latency, "stall": stall, "seed": seed}
-        self._chip = Chip(build(verilog, ports=config.ports * config.cores), config.memory_bytes, **self._memory)  # type: ignore[arg-type]
+        library = build(verilog, ports=config.ports * config.cores, progress=progress)
+        self._chip = Chip(library, config.memory_bytes, **self._memory)  # type: ignore[arg-type]
         self._golden = GoldenDevice(config) if verify else None
         self._windows: list[tuple[int, int]] = []
         self._top = 0
@@ -84,7 +87,7 @@ class CosimDevice:
         self._run: tuple[int, tuple[int, ...]] = (0, ())
         self._began = 0
         self._before: Bytes = np.zeros(0, np.uint8)
-        self.cycles = 0  # Of all runs so far.
+        self._sums = dict.fromkeys(("cycles", *(f"busy_{queue}" for queue in QUEUES)), 0)  # Of all runs so far.
         if self._get("ID") != ID:
             raise DeviceError("the simulated chip does not answer with its ID; emit the Verilog again")
 
@@ -92,6 +95,11 @@ class CosimDevice:
     def config(self) -> Config:
         """The machine that this is."""
         return self._config
+
+    @property
+    def cycles(self) -> int:
+        """Cycles of all runs so far."""
+        return self._sums["cycles"]
 
     def allocate(self, size: int) -> int:
         """Reserve and open ``size`` bytes."""
@@ -142,7 +150,7 @@ class CosimDevice:
                 progress(self._chip.cycle - self._began)
         self._set("ISR", 1)
         self._get("CONTROL")
-        self.cycles += self._get("CYCLES")
+        self._sums = {name: count + self._get(name.upper()) for name, count in self._sums.items()}
         self._raise_error()
         if self._golden is not None:
             self._golden.wait()
@@ -153,10 +161,8 @@ class CosimDevice:
             progress(self._chip.cycle - self._began)
 
     def counters(self) -> Mapping[str, int]:
-        """Counters of the chip by name; ``cycles`` and those of busy queues are of the last run."""
-        busy = {f"busy_{queue}": self._get(f"BUSY_{queue.upper()}") for queue in QUEUES}
-        names = {"saturations": "SATURATIONS", "padding_macs": "PADDING_MACS", "cycles": "CYCLES"}
-        return {**{key: self._get(name) for key, name in names.items()}, **busy}
+        """Counters by name: ``cycles``, ``busy_<queue>``, ``saturations``, ``padding_macs``."""
+        return {**self._sums, **{name: self._get(name.upper()) for name in ("saturations", "padding_macs")}}
 
     def ledger(self) -> Ledger:
         """Work so far, from the table in memory."""

@@ -35,7 +35,6 @@ class Session:
         self.base = device.allocate(program.size)
         device.write(self.base, program.image)
         self._valid = (0,) * BRANCHES
-        self._length = 0  # Instructions of the last forward: what the next one's progress is measured by.
 
     @property
     def saturations(self) -> int:
@@ -61,16 +60,13 @@ class Session:
         self.device.start(
             self.program.entry("forward", self.base), self.program.arguments(index, self._valid, self.base)
         )
-        executed = 0
+        before, whole = self.ledger().total.offered, self.program.network.linear_macs
 
-        def report(count: int) -> None:
-            nonlocal executed
-            executed = count
-            if progress is not None and self._length:
-                progress(min(1.0, count / self._length))
+        def report(_count: int) -> None:
+            if progress is not None:
+                progress(min(1.0, (self.ledger().total.offered - before) / whole))
 
         self.device.wait(report)
-        self._length = executed
         return np.stack([self._read(f"x.{branch}") for branch in range(BRANCHES)])
 
     def ledger(self) -> Ledger:

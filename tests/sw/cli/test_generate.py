@@ -114,6 +114,43 @@ def test_output_to_a_file_has_no_control_characters(generate, json_wanted):
     assert all(char.isprintable() or char == "\n" for char in out)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--verify",), "backend 'golden' simulates no chip"),
+        (("--backend", "reference", "--resume", "."), "backend 'reference' simulates no chip"),
+        (("--backend", "cosim", "--waveform", "a.fst"), "add verify"),
+        (("--backend", "cosim", "--verify", "--waveform", "a.vcd"), "must end in .fst"),
+        (("--backend", "cosim", "--verify", "--waveform", "nowhere/a.fst"), "folder that exists"),
+        (("--backend", "cosim", "--resume", __file__), "is a file; name a folder"),
+        (("--backend", "cosim", "--checkpoint", "studio", "--preset", "TINY"), "holds scores of 128"),
+    ],
+)
+def test_a_bad_simulation_is_one_sentence(generate, tmp_path, arguments, words):
+    status, out, err = generate(*arguments)
+    assert (status, out, len(err.splitlines())) == (2, "", 1)
+    assert words in err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_simulated_chip_is_described(generate, fake_chip, tmp_path):
+    arguments = ("--backend", "cosim", "--verify", "--resume", str(tmp_path / "steps"), "--no-compare")
+    status, out, err = generate(*arguments)
+    assert (status, err) == (0, "")
+    for line in (
+        "cosim backend, preset SMALL",
+        "cycles       30  simulated in",
+        "matrix 50.0%",
+        "against the golden machine",
+    ):
+        assert line in out
+    status, out, err = generate(*arguments, "--json")
+    assert (status, err) == (0, "")
+    report = json.loads(out)["chip"]
+    assert (report["cycles"], report["verified"], report["busy"]["rows"]) == (30, True, 15)
+    assert fake_chip.made == 1
+
+
 def test_ctrl_c_leaves_the_old_video(generate, tmp_path, monkeypatch):
     (tmp_path / "video.png").write_bytes(b"old")
 

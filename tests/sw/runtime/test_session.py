@@ -50,11 +50,14 @@ def test_the_program_of_another_machine_is_refused(tiny_checkpoint):
         Session(GoldenDevice(TINY), program)
 
 
-def test_progress_runs_from_the_second_step_on(tiny_checkpoint):
+def test_progress_runs_from_nothing_to_all_in_each_step(tiny_checkpoint):
     program = Pipeline.from_pretrained(tiny_checkpoint).compile()
     session = Session(GoldenDevice(SMALL), program)
     session.prompt(np.zeros((2, 1, 32)), np.zeros((2, 2, 6, 32)))
-    seen = []
     for step in range(2):
+        seen = []
         session.step(np.zeros((program.network.tokens, 32)), step, seen.append)
-    assert all(0 < share <= 1 for share in seen)
+        assert seen == sorted(seen)
+        assert 0 < seen[0] < 1
+        assert seen[-1] <= 1
+    assert session.ledger().total.offered == 2 * program.network.linear_macs + 2 * 2 * 2 * 32 * 32  # And the text's.
