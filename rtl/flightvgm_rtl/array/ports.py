@@ -83,7 +83,7 @@ def tile(a_words: int, b_words: int) -> data.StructLayout:
 
 
 def operands(depth: int) -> data.StructLayout:
-    """Formatted operands of a row or column in a cycle, for each slice of the cascade: one for the pre-adder, one for B.
+    """Formatted operands of a row or column in a cycle: for each slice, one for the pre-adder and one for port B.
 
     FP16: the values 2j and 2j + 1 as 23-bit integers, sign extended; a row gives 2j to ``pre`` and 2j + 1 to ``b``,
     a column the other way round. INT8, values 4j to 4j + 3: a row gives ``x[4j+2] 2^18 + x[4j]`` to ``pre`` and

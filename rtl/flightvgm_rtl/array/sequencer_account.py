@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Array, Module, Mux, Signal, Value
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -13,10 +13,13 @@ from flightvgm_rtl.array.sequencer_multiply import SerialMultiply
 from flightvgm_rtl.array.sequencer_ports import Shape
 from flightvgm_rtl.control.commands import Increment, command
 from flightvgm_rtl.lib.fifo import Fifo
+from flightvgm_rtl.lib.pipeline import register
 
 _BITS = 24
 _QUOTIENT_BITS = 22  # Counts that are rounded up to multiples of an odd number have no more.
 _FACTORS = 5
+_SETTLE = 5  # Cycles until a factor has been chosen and rounded up.
+_HALF = 32
 
 Sum = data.StructLayout({"increment": Increment, "counts": 1})
 """Increment of an instruction; without ``counts`` it is not posted."""
@@ -42,13 +45,15 @@ class Account(wiring.Component):
 
     def __init__(self, *, shape: Shape) -> None:
         self._shape = shape
+        self._multiply = SerialMultiply()
+        self._sums = Fifo(Sum, depth=4, style="distributed")
         super().__init__({"i": In(stream.Signature(command("matrix"))), "o": Out(stream.Signature(Sum))})
 
     def elaborate(self, _platform: Any) -> Module:
         """Walk the factors of the MACs and of what the array spends."""
         m = Module()
-        m.submodules.multiply = multiply = SerialMultiply()
-        m.submodules.sums = sums = Fifo(Sum, depth=4, style="distributed")
+        multiply, sums = self._multiply, self._sums
+        m.submodules.multiply, m.submodules.sums = multiply, sums
         wiring.connect(m, sums.o, wiring.flipped(self.o))
         now = Signal(command("matrix"), reset_less=True)
         is_mm = now.opcode == BY_NAME["MM"].opcode
@@ -56,7 +61,7 @@ class Account(wiring.Component):
         int8 = is_mm & ~mm.flag_fp16
         number, part = Signal(range(_FACTORS)), Signal(range(3))
         total_rows = Signal(_BITS, reset_less=True)
-        macs, spent = Signal(64), Signal(64)
+        macs, spent, padding = Signal(2 * _HALF), Signal(2 * _HALF), Signal(2 * _HALF)
         factor = self._factor(m, now, is_mm, int8, part, number, total_rows)
         counts = Mux(
             is_mm,
@@ -69,8 +74,18 @@ class Account(wiring.Component):
             sums.i.p.increment.place.eq(now.place),
             sums.i.p.increment.macs_done.eq(Mux(int8, macs, 0)),
             sums.i.p.increment.attention_macs.eq(Mux(int8, 0, macs)),
-            sums.i.p.increment.padding_macs.eq(spent - macs),
+            sums.i.p.increment.padding_macs.eq(padding),
         ]
+        self._walk(m, {"now": now, "number": number, "part": part, "rows": total_rows}, (macs, spent, padding), is_mm)
+        return m
+
+    def _walk(self, m: Module, state: dict[str, Any], results: tuple[Signal, Signal, Signal], is_mm: Value) -> None:
+        """Multiply factor by factor; add up what the array spends, and subtract the MACs, in halves of 32 bits."""
+        multiply, sums = self._multiply, self._sums
+        now, number, part, total_rows = (state[name] for name in ("now", "number", "part", "rows"))
+        macs, spent, padding = results
+        carry, ends = Signal(), Signal()
+        settle = Signal(range(_SETTLE + 1))
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.i.ready.eq(1)
@@ -82,9 +97,9 @@ class Account(wiring.Component):
                 m.d.sync += number.eq(0)
                 m.next = "SETTLE"
             with m.State("SETTLE"):
-                m.next = "SETTLED"
-            with m.State("SETTLED"):
-                m.next = "START"
+                m.d.sync += settle.eq(Mux(settle == _SETTLE, 0, settle + 1))
+                with m.If(settle == _SETTLE):
+                    m.next = "START"
             with m.State("START"):
                 m.d.comb += multiply.start.eq(1)
                 m.next = "MULTIPLY"
@@ -96,26 +111,35 @@ class Account(wiring.Component):
                 with m.If(number == _FACTORS - 1):
                     m.next = "KEEP"
             with m.State("KEEP"):
-                m.d.sync += part.eq(part + 1)
+                m.d.sync += [part.eq(part + 1), ends.eq((part == 2) | is_mm)]
                 m.next = "CLEAR"
                 with m.If(part == 0):
                     m.d.sync += macs.eq(Mux(is_mm, multiply.o, multiply.o << 1))
                 with m.Else():
-                    m.d.sync += spent.eq(spent + multiply.o)
-                    with m.If((part == 2) | is_mm):
-                        m.next = "GIVE"
+                    m.d.sync += Cat(spent[:_HALF], carry).eq(spent[:_HALF] + multiply.o[:_HALF])
+                    m.next = "ADD"
+            with m.State("ADD"):
+                m.d.sync += spent[_HALF:].eq(spent[_HALF:] + multiply.o[_HALF:] + carry)
+                m.next = "CLEAR"
+                with m.If(ends):
+                    m.next = "SUBTRACT"
+            with m.State("SUBTRACT"):
+                m.d.sync += Cat(padding[:_HALF], carry).eq(spent[:_HALF] - macs[:_HALF])
+                m.next = "BORROW"
+            with m.State("BORROW"):
+                m.d.sync += padding[_HALF:].eq(spent[_HALF:] - macs[_HALF:] - carry)
+                m.next = "GIVE"
             with m.State("GIVE"):
                 m.d.comb += sums.i.valid.eq(1)
                 with m.If(sums.i.ready):
                     m.next = "IDLE"
-        return m
 
     def _factor(
         self, m: Module, now: Any, is_mm: Value, int8: Value, part: Signal, number: Signal, total_rows: Signal
     ) -> Signal:
         """Factor of a number: two of problems, then rows, columns and K; the parts behind the first one are rounded up.
 
-        It is valid two cycles later.
+        It is valid five cycles later.
         """
         shape = self._shape
         mm, attn = now.body.mm, now.body.attn
@@ -151,18 +175,15 @@ class Account(wiring.Component):
 
 
 def _round_up(m: Module, value: Signal, unit: int, name: str) -> Signal:
-    """Smallest multiple of ``unit`` that is at least ``value``.
+    """Smallest multiple of ``unit`` that is at least ``value``, three cycles later.
 
     An odd factor of the unit divides by a product with its reciprocal, whose error is too small to reach the next
     integer.
     """
     shift = (unit & -unit).bit_length() - 1
     odd = unit >> shift
-    groups = Signal(_QUOTIENT_BITS, name=f"{name}_groups")
-    m.d.comb += groups.eq((value + (unit - 1)) >> shift)
+    groups = register(m, ((value + (unit - 1)) >> shift)[:_QUOTIENT_BITS], f"{name}_groups")
     places = _QUOTIENT_BITS + odd.bit_length()
-    quotient = Signal(_QUOTIENT_BITS, name=f"{name}_quotient")
-    m.d.comb += quotient.eq(groups if odd == 1 else groups * -(-(1 << places) // odd) >> places)
-    rounded = Signal(_BITS, name=f"{name}_rounded")
-    m.d.comb += rounded.eq(quotient * unit)
-    return rounded
+    product = groups if odd == 1 else groups * -(-(1 << places) // odd) >> places
+    quotient = register(m, product[:_QUOTIENT_BITS], f"{name}_quotient")
+    return register(m, (quotient * unit)[:_BITS], f"{name}_rounded")
