@@ -17,7 +17,8 @@ class Share(wiring.Component):
     """``fp32(1 / i)`` of a count i of at least 1, the correctly rounded quotient.
 
     One digit a cycle by restoring division; the quotient of a count that is no power of two is no tie, so that its
-    25th digit decides. ``i`` is taken where ``start`` is set; ``o`` is there ``latency`` cycles later, and stays.
+    25th digit decides. ``i`` is taken where ``start`` is set; ``o`` is there ``latency`` cycles later, and stays. A start
+    before that gives up the count before it.
 
     Members
     -------
@@ -46,11 +47,11 @@ class Share(wiring.Component):
             m.d.sync += count.eq(self.i)
         with m.If(begin[0]):
             m.d.sync += held_zeros.eq(zeros)
-        with m.If(begin[1]):
-            m.d.sync += [divisor.eq(count << held_zeros), rest.eq(1 << COUNT_BITS - 1), left.eq(_DIGITS)]
         less, fits = Signal(COUNT_BITS + 2), Signal()
         m.d.comb += [less.eq(rest - divisor), fits.eq(~less[-1])]
-        with m.If(left != 0):
+        with m.If(begin[1]):
+            m.d.sync += [divisor.eq(count << held_zeros), rest.eq(1 << COUNT_BITS - 1), left.eq(_DIGITS)]
+        with m.Elif(left != 0):
             m.d.sync += [
                 rest.eq(Cat(Const(0, 1), Mux(fits, less, rest))),
                 digits.eq(Cat(fits, digits[:-1])),
