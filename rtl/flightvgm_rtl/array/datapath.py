@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Module
+from amaranth.hdl import Module, ResetSignal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -16,6 +16,7 @@ from flightvgm_rtl.array.ports import drained, tile
 from flightvgm_rtl.buffers.bank import ProbabilityEntry, probability_write
 from flightvgm_rtl.buffers.operand import OperandBuffer
 from flightvgm_rtl.buffers.ports import BackPort, operand_write
+from flightvgm_rtl.lib.pipeline import register
 from flightvgm_rtl.lib.unit import place
 
 
@@ -122,15 +123,19 @@ class Datapath(wiring.Component):
 
     def _edges(self, m: Module, platform: Any) -> None:
         """Place an edge between each bank and the grid."""
+        reset: Value = ResetSignal()
         for row in range(self._rows):
             edge = Edge(depth=self._depth, column=False)
-            place(m, platform, f"edge_row_d{self._depth}", edge, f"edge_row_{row}")
+            place(m, platform, f"edge_row_d{self._depth}", edge, f"edge_row_{row}", reset=reset)
+            reset = register(m, reset, f"reset_row_{row}")  # Hops as operands do.
             m.d.comb += [
                 edge.i.eq(self.a.o_feed[row]),
                 self.grid.i_rows[row].eq(edge.o),
                 self.grid.i_flags[row].eq(edge.o_flags),
             ]
+        reset = ResetSignal()
         for column in range(self._columns):
             edge = Edge(depth=self._depth, column=True)
-            place(m, platform, f"edge_column_d{self._depth}", edge, f"edge_column_{column}")
+            place(m, platform, f"edge_column_d{self._depth}", edge, f"edge_column_{column}", reset=reset)
+            reset = register(m, reset, f"reset_column_{column}")
             m.d.comb += [edge.i.eq(self.b.o_feed[column]), self.grid.i_columns[column].eq(edge.o)]

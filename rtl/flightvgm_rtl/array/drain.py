@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Value
+from amaranth.hdl import Cat, Module, ResetSignal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -15,6 +15,7 @@ from flightvgm_rtl.array.feeder import started
 from flightvgm_rtl.array.grid import Result
 from flightvgm_rtl.array.ports import drained, tag
 from flightvgm_rtl.buffers.bank import COLUMN_LABEL_BITS, ENTRY_BITS, label
+from flightvgm_rtl.lib.pipeline import register
 from flightvgm_rtl.lib.unit import place
 
 
@@ -79,8 +80,10 @@ class Drain(wiring.Component):
                 top.i_sums[segment].eq(labels.o_sum),
                 top.i_factors[segment].eq(labels.o_factors),
             ]
+        name, reset = f"drain_row_c{width}_s{self._segments}_t{self._tiles}", ResetSignal()
         for number, row in enumerate(rows):
-            place(m, platform, f"drain_row_c{width}_s{self._segments}_t{self._tiles}", row, f"row_{number}")
+            place(m, platform, name, row, f"row_{number}", reset=reset)
+            reset = register(m, reset, f"reset_{number}")  # Hops as results do.
             m.d.comb += row.i_label.eq(self.i_rows[number])
             for segment in range(self._segments):
                 m.d.comb += [

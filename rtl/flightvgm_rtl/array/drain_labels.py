@@ -105,16 +105,16 @@ class ColumnLabels(wiring.Component):
         m = Module()
         chosen = Signal(label(COLUMN_LABEL_BITS))
         turn = Signal(range(max(2, self._columns)))
-        came = Signal(label(COLUMN_LABEL_BITS))
+        came = Signal()  # At most one comes: it is that of the column whose turn it is.
         held, held_valid = Signal(label(COLUMN_LABEL_BITS), reset_less=True), Signal()
         with m.Switch(turn):
             for number, each in enumerate(self.i):
                 with m.Case(number):
                     m.d.comb += chosen.eq(each)
-        m.d.comb += came.eq(chosen)
-        m.d.sync += held_valid.eq(came.valid)
-        with m.If(came.valid):
-            m.d.sync += [held.eq(came), turn.eq(Mux(turn == self._columns - 1, 0, turn + 1))]
+        m.d.comb += came.eq(Cat(each.valid for each in self.i).any())
+        m.d.sync += held_valid.eq(came)
+        with m.If(came):
+            m.d.sync += [held.eq(chosen), turn.eq(Mux(turn == self._columns - 1, 0, turn + 1))]
         places = self._columns * self._tiles
         m.submodules.sums = sums = Queue(width=CORRECTION_BITS + EXPONENT_BITS, depth=places)
         m.submodules.factors = factors = Queue(width=64, depth=places)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Module, Signal, Value
+from amaranth.hdl import Module, ResetSignal, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from flightvgm_rtl.array.ports import SUM_BITS, Mode, operands
+from flightvgm_rtl.lib.pipeline import register
 from flightvgm_rtl.lib.unit import place
 from flightvgm_rtl.pe.column import INT8_BITS, Column
 from flightvgm_rtl.pe.flags import Flags
@@ -66,17 +67,19 @@ class Grid(wiring.Component):
         """Skew the slices at the edges, place PEs, join what leaves."""
         m = Module()
         above: list[Any] = [self._skewed(m, f"column_{number}", came) for number, came in enumerate(self.i_columns)]
+        reset: Value = ResetSignal()
         for row in range(self._rows):
             left: Any = self._skewed(m, f"row_{row}", self.i_rows[row])
             flags: Any = self.i_flags[row]
             line: list[Column] = []
             for column in range(self._columns):
                 pe = Column(depth=self._depth)
-                place(m, platform, f"pe_column_d{self._depth}", pe, f"pe_{row}_{column}")
+                place(m, platform, f"pe_column_d{self._depth}", pe, f"pe_{row}_{column}", reset=reset)
                 m.d.comb += [pe.i_row.eq(left), pe.i_flags.eq(flags), pe.i_column.eq(above[column])]
                 left, flags, above[column] = pe.o_row, pe.o_flags, pe.o_column
                 line.append(pe)
             self._drain(m, row, line)
+            reset = register(m, reset, f"reset_{row}")  # Hops as operands do.
         return m
 
     def _skewed(self, m: Module, name: str, came: Any) -> Any:
@@ -102,11 +105,11 @@ class Grid(wiring.Component):
             m.d.sync += [waiting[0].eq(_either(pe.o_fp16 for pe in columns)), waiting[1].eq(waiting[0])]
             int8 = Signal(INT8_BITS, name=f"{name}_int8")
             valid, mode, value = (
-                Signal(name=f"{name}_valid"),
-                Signal(name=f"{name}_mode"),
+                Signal(name=f"{name}_valid", reset_less=True),
+                Signal(name=f"{name}_mode", reset_less=True),
                 Signal(SUM_BITS, name=f"{name}_data", reset_less=True),
             )
-            first, last = Signal(name=f"{name}_first"), Signal(name=f"{name}_last")
+            first, last = (Signal(name=f"{name}_{what}", reset_less=True) for what in ("first", "last"))
             result = self.o_results[row][segment]
             m.d.comb += int8.eq(_either(pe.o_int8 for pe in columns))
             m.d.sync += [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from amaranth.hdl import ClockSignal, Instance, Module, ResetSignal, Value
+from amaranth.hdl import ClockSignal, Instance, Module, ResetSignal, Value, ValueLike
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
@@ -17,7 +17,15 @@ class UnitPlatform(Protocol):
         ...
 
 
-def place(m: Module, platform: Any, name: str, component: wiring.Component, instance: str) -> wiring.Component:
+def place(
+    m: Module,
+    platform: Any,
+    name: str,
+    component: wiring.Component,
+    instance: str,
+    *,
+    reset: ValueLike | None = None,
+) -> wiring.Component:
     """Place a component: as a submodule, or as an instance of a module that is converted once.
 
     Parameters
@@ -32,6 +40,9 @@ def place(m: Module, platform: Any, name: str, component: wiring.Component, inst
         What is placed; its members may be used as those of a submodule.
     instance : str
         Name of this placement in ``m``.
+    reset : ValueLike
+        What resets an instance, in the place of the domain's reset: the same some cycles later, so that a long line of
+        units does not load one net. As a submodule the component is reset by the domain.
 
     Returns
     -------
@@ -42,7 +53,7 @@ def place(m: Module, platform: Any, name: str, component: wiring.Component, inst
         m.submodules[instance] = component
         return component
     platform.unit(name, component)
-    ports: dict[str, Any] = {"i_clk": ClockSignal(), "i_rst": ResetSignal()}
+    ports: dict[str, Any] = {"i_clk": ClockSignal(), "i_rst": ResetSignal() if reset is None else reset}
     for path, member, value in component.signature.flatten(component):
         direction = "i" if member.flow is In else "o"
         ports[f"{direction}_{'__'.join(str(part) for part in path)}"] = Value.cast(value)
