@@ -17,6 +17,7 @@ _LUTS = {f"LUT{inputs}": inputs for inputs in range(1, 7)}
 _SHIFTS = ("SRL16E", "SRLC32E")
 _THROUGH = {*_LUTS, "MUXF7", "MUXF8", "MUXF9", "CARRY4", "CARRY8", "INV", "BUF"}
 _CARRY_BITS = {"CARRY4": 4, "CARRY8": 8}
+_CLOCKS = ("C", "CLK", "WCLK")
 _FLIP_FLOPS = ("FDRE", "FDSE", "FDCE", "FDPE")
 _SHARED = 5  # Inputs that two functions in one LUT6 have together at most.
 
@@ -38,7 +39,7 @@ class Measure:
     carry : int
         Most carry bits on a chain.
     fan_out : int
-        Most loads of a net that enables, resets or selects; the clock excluded.
+        Most cells that a net drives, whatever it is; clocks excluded.
     """
 
     luts: int
@@ -62,9 +63,9 @@ def measure(netlist: Mapping[str, Any], top: str) -> Measure:
         flip_flops=sum(kinds[kind] for kind in _FLIP_FLOPS),
         dsps=sum(count for kind, count in kinds.items() if kind.startswith("DSP")),
         memories=sum(count for kind, count in kinds.items() if kind.startswith("flightvgm_ram")),
-        levels=_levels(cells),
+        levels=max((levels for levels, _ in _depths(cells).values()), default=0),
         carry=_carry(cells),
-        fan_out=_fan_out(cells),
+        fan_out=max(_loads(cells).values(), default=0),
     )
 
 
@@ -99,17 +100,19 @@ def _pairs(cells: Iterable[Mapping[str, Any]]) -> int:
     return pairs
 
 
-def _levels(cells: Mapping[str, Any]) -> int:
+def _depths(cells: Mapping[str, Any]) -> dict[str, tuple[int, str | None]]:
+    """LUT levels up to each combinational cell, itself included, and the deepest cell in front of it."""
     driver = _drivers(cells)
     before: dict[str, set[str]] = {name: set() for name, cell in cells.items() if cell["type"] in _THROUGH}
     for name in before:
         for _, bits in _ports(cells[name], "input"):
             before[name] |= {driver[bit] for bit in bits if bit in driver and driver[bit] in before}
-    depth: dict[str, int] = {}
+    depth: dict[str, tuple[int, str | None]] = {}
     for name in TopologicalSorter(before).static_order():
         own = cells[name]["type"] in _LUTS
-        depth[name] = own + max((depth[item] for item in before[name]), default=0)
-    return max(depth.values(), default=0)
+        deepest = max(sorted(before[name]), key=lambda item: depth[item][0], default=None)
+        depth[name] = (own + (depth[deepest][0] if deepest else 0), deepest)
+    return depth
 
 
 def _drivers(cells: Mapping[str, Any]) -> dict[int, str]:
@@ -139,11 +142,71 @@ def _carry(cells: Mapping[str, Any]) -> int:
     return max((chain(name) for name, cell in cells.items() if cell["type"] in _CARRY_BITS), default=0)
 
 
-def _fan_out(cells: Mapping[str, Any]) -> int:
+def _loads(cells: Mapping[str, Any]) -> Counter[int]:
+    """Cells that each net drives, but for clocks."""
     loads: Counter[int] = Counter()
     for cell in cells.values():
-        controls = ("CE", "R", "S") if cell["type"] in _FLIP_FLOPS else ()
+        pins = [bits for port, bits in _ports(cell, "input") if port.upper() not in _CLOCKS]
+        loads.update({bit for bits in pins for bit in bits if isinstance(bit, int)})
+    return loads
+
+
+def deep_paths(netlist: Mapping[str, Any], top: str, most: int) -> list[str]:
+    """Paths of more than ``most`` levels, the deepest one to each register, as text: nets from begin to end."""
+    cells: Mapping[str, Any] = netlist["modules"][top]["cells"]
+    names, driver, depths = _names(netlist, top), _drivers(cells), _depths(cells)
+    ends: dict[str, tuple[int, str]] = {}
+    for cell_name, cell in cells.items():
+        if cell["type"] in _THROUGH:
+            continue
         for port, bits in _ports(cell, "input"):
-            if port in controls or (cell["type"] in _LUTS and port == "I5"):
-                loads.update({bit for bit in bits if isinstance(bit, int)})
-    return max(loads.values(), default=0)
+            for bit in bits:
+                levels, last = depths.get(driver.get(bit, ""), (0, None))[0], driver.get(bit)
+                if last is None or levels <= most:
+                    continue
+                target = next((names[out] for _, outs in _ports(cell, "output") for out in outs if out in names), "")
+                end = f"{_root(target) or cell_name} {port}"
+                ends[end] = max(ends.get(end, (0, "")), (levels, last))
+    for bits in (port["bits"] for port in netlist["modules"][top]["ports"].values() if port["direction"] == "output"):
+        for bit in bits:
+            last = driver.get(bit)
+            if last in depths and depths[last][0] > most:
+                end = f"output {_root(names.get(bit, ''))}"
+                ends[end] = max(ends.get(end, (0, "")), (depths[last][0], last))
+    return [
+        f"{levels} to {end}: {_walk(cells, names, depths, last)}"
+        for end, (levels, last) in sorted(ends.items(), key=lambda item: -item[1][0])
+    ]
+
+
+def wide_nets(netlist: Mapping[str, Any], top: str, most: int) -> list[str]:
+    """Nets of more than ``most`` loads, as text."""
+    names = _names(netlist, top)
+    loads = _loads(netlist["modules"][top]["cells"])
+    return [f"{count} loads of {names.get(bit, bit)}" for bit, count in loads.most_common() if count > most]
+
+
+def _walk(cells: Mapping[str, Any], names: Mapping[int, str], depths: Mapping[str, Any], last: str) -> str:
+    """Names of the nets on the deepest path to a cell, the first one in front of it."""
+    words: list[str] = []
+    cell: str | None = last
+    while cell is not None:
+        words += [names.get(bit, "?") for _, bits in _ports(cells[cell], "output") for bit in bits[:1]]
+        first, cell = cell, depths[cell][1]
+    starts = {names.get(bit, "?") for _, bits in _ports(cells[first], "input") for bit in bits if isinstance(bit, int)}
+    return f"({', '.join(sorted(starts)[:3])}) > " + " > ".join(reversed(words))
+
+
+def _names(netlist: Mapping[str, Any], top: str) -> dict[int, str]:
+    """Name of each net: the shortest one that the source gave."""
+    names: dict[int, str] = {}
+    found = netlist["modules"][top]["netnames"]
+    for name in sorted(found, key=lambda item: (found[item]["hide_name"], item.count("."), len(item), item)):
+        bits = found[name]["bits"]
+        for place, bit in enumerate(bits):
+            names.setdefault(bit, name if len(bits) == 1 else f"{name}[{place}]")
+    return names
+
+
+def _root(name: str) -> str:
+    return name.split("[")[0]

@@ -11,6 +11,27 @@ from pathlib import Path
 from typing import Any
 
 
+_PRODUCT = "DSP58_PRODUCT"
+_MULTIPLIERS = f"""
+(* blackbox *) module {_PRODUCT} #(parameter A_WIDTH = 1, B_WIDTH = 1, Y_WIDTH = 1)
+    (input [A_WIDTH-1:0] A, input [B_WIDTH-1:0] B, output [Y_WIDTH-1:0] P);
+endmodule
+"""
+_MULTIPLIER_MAP = f"""
+(* techmap_celltype = "$mul" *) module multiplier (A, B, Y);
+    parameter A_SIGNED = 0, B_SIGNED = 0, A_WIDTH = 1, B_WIDTH = 1, Y_WIDTH = 1;
+    localparam A_BITS = A_WIDTH + !A_SIGNED, B_BITS = B_WIDTH + !B_SIGNED;
+    input [A_WIDTH-1:0] A;
+    input [B_WIDTH-1:0] B;
+    output [Y_WIDTH-1:0] Y;
+    wire _TECHMAP_FAIL_ = A_BITS < 8 || B_BITS < 8 || (A_BITS > 27 || B_BITS > 24) && (A_BITS > 24 || B_BITS > 27);
+    {_PRODUCT} #(.A_WIDTH(A_WIDTH), .B_WIDTH(B_WIDTH), .Y_WIDTH(Y_WIDTH)) product (.A(A), .B(B), .P(Y));
+endmodule
+"""
+# Registers that the source keeps apart are not merged, though they hold the same.
+_KEEP = "select -set kept w:* a:keep %i; setattr -set keep 1 @kept %ci1:+$dff[Q] t:$dff %i"
+
+
 class SynthesisError(ValueError):
     """Yosys is absent or refuses the text; the message says so."""
 
@@ -18,7 +39,8 @@ class SynthesisError(ValueError):
 def netlist(verilog: str, top: str) -> dict[str, Any]:
     """Flat netlist of a module, mapped to LUTs, carries, multiplexers and flip-flops.
 
-    There is no Versal family in Yosys; an adder of two operands takes a LUT a bit on both.
+    There is no Versal family in Yosys; an adder of two operands takes a LUT a bit on both. A product of signed factors
+    of 8 bits up to 27 and 24 is a DSP58.
 
     Raises
     ------
@@ -29,10 +51,12 @@ def netlist(verilog: str, top: str) -> dict[str, Any]:
     if tool is None:
         raise SynthesisError("Yosys is not installed; install it with 'pip install flightvgm[rtl]'")
     with tempfile.TemporaryDirectory() as folder:
-        source, target = Path(folder) / "top.v", Path(folder) / "top.json"
+        source, target, maps = (Path(folder) / name for name in ("top.v", "top.json", "maps.v"))
         source.write_text(_black_boxes(verilog), encoding="utf-8")
+        maps.write_text(_MULTIPLIER_MAP, encoding="utf-8")
         script = (
-            f"read_verilog -sv -DSYNTHESIS {source.name}; hierarchy -top {top}; "
+            f"read_verilog -sv -DSYNTHESIS {source.name}; hierarchy -top {top}; proc; {_KEEP}; "
+            f"flatten; opt_expr; opt_clean; wreduce; opt_clean; techmap -map {maps.name}; "
             f"synth_xilinx -family xcup -top {top} -flatten -noiopad -noclkbuf -nodsp -nosrl; write_json {target.name}"
         )
         done = subprocess.run([tool, "-q", "-p", script], capture_output=True, text=True, check=False, cwd=folder)
@@ -47,7 +71,11 @@ def _black_boxes(verilog: str) -> str:
     text = re.sub(
         r"module (flightvgm_ram(?:_rw)?) (#\(.*?\)) (\(.*?\);).*?endmodule", _hollow, verilog, flags=re.DOTALL
     )
-    return text + "".join(_declare(text, name) for name in ("DSP58", "DSPFP32") if re.search(rf"\b{name} *#", text))
+    return (
+        text
+        + _MULTIPLIERS
+        + "".join(_declare(text, name) for name in ("DSP58", "DSPFP32") if re.search(rf"\b{name} *#", text))
+    )
 
 
 def _hollow(found: re.Match[str]) -> str:
