@@ -17,10 +17,13 @@ from typing import NamedTuple
 
 TOP = "flightvgm"
 HARNESS = Path(__file__).with_name("harness.cpp")
+STORED = Path(__file__).with_name("stored")  # Headers in the place of those of compressors.
 _COMPILE = ("-fPIC", "-std=gnu++20", "-fcoroutines", "-DVERILATOR=1", "-DVM_COVERAGE=0", "-DVM_SC=0")
 _VERILATE = (
     "--cc", "--top-module", TOP, "--prefix", f"V{TOP}", "-O3", "--x-assign", "fast", "--x-initial", "fast",
-    "--no-timing", "--noassert", "--output-split", "20000", "-Wno-fatal", "-Wno-lint", "-Wno-style",
+    "--no-timing", "--noassert", "-Wno-fatal", "-Wno-lint", "-Wno-style",
+    # Without these, functions of a megabyte take the compiler ten times as long.
+    "--inline-mult", "10", "--output-split", "10000", "--output-split-cfuncs", "2000",
 )  # fmt: skip
 _RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
 _TRACE = "verilated_fst_c.cpp"
@@ -62,7 +65,7 @@ def verilator_root() -> Path:
 
 
 def build(
-    verilog: str, *, ports: int, trace: bool = False, optimise: int = 3,
+    verilog: str, *, ports: int, trace: bool = False, optimise: int = 1,
     progress: Callable[[float], None] | None = None,
 ) -> Path:  # fmt: skip
     """Build a model of a chip and return its library.
@@ -78,7 +81,7 @@ def build(
     trace : bool
         Able to write waveforms; slower.
     optimise : int
-        Level of the compiler: 1 halves the time of a build, and simulates slower.
+        Level of the compiler: 3 takes several times as long, and simulates faster.
     progress : callable, optional
         Called with the share of files that are compiled.
 
@@ -91,6 +94,8 @@ def build(
     harness = HARNESS.read_text(encoding="utf-8")
     options = (f"-O{optimise}", *_COMPILE)
     content = "\n".join((verilog, harness, str(ports), str(trace), *options, *_VERILATE))
+    if trace:
+        content += _stored()
     folder = cache() / hashlib.sha256(content.encode()).hexdigest()[:16]
     library = folder / "chip.so"
     if library.exists():
@@ -100,7 +105,7 @@ def build(
     source.write_text(verilog, encoding="utf-8")
     each = "-DFV_EACH(do)=" + " ".join(f"do({number})" for number in range(ports))
     traces = [f"-D{name}={int(trace)}" for name in ("FV_TRACE", "VM_TRACE", "VM_TRACE_FST")]
-    headers = [f"-I{place}" for place in (root / "include", root / "include" / "vltstd")]
+    headers = [f"-I{place}" for place in (STORED, root / "include", root / "include" / "vltstd")]
     runtime = _runtime(root / "include", [*options, *traces, *headers], trace=trace)
     with tempfile.TemporaryDirectory(prefix="work-", dir=folder) as name:
         work = Path(name)
@@ -112,8 +117,7 @@ def build(
         flags = [*options, f"-DFV_PORTS={ports}", each, *traces, f"-I{objects}", *headers]
         compiled = _compile([HARNESS, *sorted(objects.glob("*.cpp"))], work, flags, logs=folder, progress=progress)
         partial = work / "chip.so"
-        libraries = ["-pthread", *(["-lz"] if trace else [])]
-        link = ["g++", "-shared", "-o", str(partial), *map(str, (*compiled, *runtime)), *libraries]
+        link = ["g++", "-shared", "-o", str(partial), *map(str, (*compiled, *runtime)), "-pthread"]
         _run([_Job(link, folder / "link.log")])
         partial.rename(library)
     return library
@@ -122,7 +126,7 @@ def build(
 def _runtime(include: Path, flags: list[str], *, trace: bool) -> list[Path]:
     """Objects of Verilator's runtime, which all models share."""
     sources = [include / name for name in (*_RUNTIME, *([_TRACE] if trace else []))]
-    content = "\n".join((*flags, *(source.read_text(encoding="utf-8") for source in sources)))
+    content = "\n".join((*flags, *(source.read_text(encoding="utf-8") for source in sources), _stored()))
     folder = cache() / f"runtime-{hashlib.sha256(content.encode()).hexdigest()[:16]}"
     complete = folder / "complete"
     targets = [folder / f"{source.stem}.o" for source in sources]
@@ -131,6 +135,10 @@ def _runtime(include: Path, flags: list[str], *, trace: bool) -> list[Path]:
         _compile(sources, folder, flags, logs=folder)
         complete.touch()
     return targets
+
+
+def _stored() -> str:
+    return "".join(header.read_text(encoding="utf-8") for header in sorted(STORED.glob("*.h")))
 
 
 def _compile(

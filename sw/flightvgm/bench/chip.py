@@ -10,7 +10,6 @@ from flightvgm.compiler.assembler import Assembler
 from flightvgm.compiler.quantize import linear_tiles
 from flightvgm.runtime.device import Device
 from flightvgm_arch.formats import (
-    KEYS_AT_ONCE,
     fp16_pitch,
     operand_bytes,
     record_pitch,
@@ -24,7 +23,7 @@ from flightvgm_sim.golden.records import pack
 
 _FREE, _FULL, _OUT_FREE, _OUT_FULL, _HIDDEN, _QUANTISED = range(6)
 _ONCE: dict[str, Operand | str] = {"batch0": 1, "batch1": 1}
-_LINEAR: dict[str, Operand | str] = {"stride": 1, "outer": 1}
+LINEAR: dict[str, Operand | str] = {"stride": 1, "outer": 1}
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,8 @@ class Loaded:
     fp16_macs: int = 0
 
 
-def _place(device: Device, program: Assembler) -> int:
+def place(device: Device, program: Assembler) -> int:
+    """Write a program behind which the chip ends; its entry."""
     program.emit("END")
     words = np.frombuffer(program.encode(), np.uint8)
     entry = device.allocate(words.size)
@@ -52,7 +52,8 @@ def _place(device: Device, program: Assembler) -> int:
     return entry
 
 
-def _put(device: Device, data: np.ndarray) -> int:
+def put(device: Device, data: np.ndarray) -> int:
+    """Write an array to memory of its own; its address."""
     address = device.allocate(data.size * data.itemsize)
     device.write(address, data)
     return address
@@ -75,7 +76,7 @@ def linear(device: Device, *, rows: int, k: int, outputs: int, at_once: int) -> 
     config, rng, asm = device.config, np.random.default_rng(0), Assembler()
     unit, size, pitch, out = config.unit_rows, tile_bytes(config.columns, k), record_pitch(k), fp16_pitch(at_once)
     tiles = _weights(rng, outputs, k, config.columns)
-    a, w = _put(device, _records(rng, rows, k)), _put(device, tiles)
+    a, w = put(device, _records(rng, rows, k)), put(device, tiles)
     y = device.allocate(rows * fp16_pitch(outputs))
     depth = min(255, config.b_bytes // (2 * size))
     step_a, step_r = operand_bytes(unit, pitch, config.rows, config.rows), round_up(unit * out, 32)
@@ -95,7 +96,7 @@ def linear(device: Device, *, rows: int, k: int, outputs: int, at_once: int) -> 
             "to": number % 2 * step_a,
             "to_pitch": pitch,
         }
-        asm.emit("LOADA", waits=[(_FREE, 1)], signals=[(_FULL, 1)], operands=_LINEAR | load)
+        asm.emit("LOADA", waits=[(_FREE, 1)], signals=[(_FULL, 1)], operands=LINEAR | load)
         for part, column in enumerate(range(0, outputs, at_once)):
             slot = (number * (outputs // at_once) + part) % 2 * step_r
             product: dict[str, Operand | str] = {
@@ -121,19 +122,45 @@ def linear(device: Device, *, rows: int, k: int, outputs: int, at_once: int) -> 
                 "count": count,
                 "row_bytes": 2 * at_once,
             }
-            asm.emit("STORE", waits=[(_OUT_FULL, 1)], signals=[(_OUT_FREE, 1)], operands=_LINEAR | store)
-    return Loaded(_place(device, asm), int8_macs=rows * k * outputs)
+            asm.emit("STORE", waits=[(_OUT_FULL, 1)], signals=[(_OUT_FREE, 1)], operands=LINEAR | store)
+    return Loaded(place(device, asm), int8_macs=rows * k * outputs)
 
 
-def attention(device: Device, *, tokens: int, head_dim: int, repeats: int = 1) -> Loaded:
+def int8_product(device: Device, *, columns: int, rows: int = 32, k: int = 1152) -> Loaded:
+    """Load one INT8 product."""
+    config, rng, asm = device.config, np.random.default_rng(0), Assembler()
+    size, pitch = tile_bytes(config.columns, k), record_pitch(k)
+    tiles = _weights(rng, columns, k, config.columns)
+    a, w = put(device, _records(rng, rows, k)), put(device, tiles)
+    ring: dict[str, Operand | str] = {"tile_bytes": size, "tiles": len(tiles), "depth": 8, "gate": rows}
+    load: dict[str, Operand | str] = {"pitch": pitch, "count": rows, "row_bytes": pitch, "to_pitch": pitch}
+    product: dict[str, Operand | str] = {"a_pitch": pitch, "rows": rows, "k": k, "columns": columns}
+    asm.emit("LOADW", operands=ring | {"source": Address(0, w)})
+    asm.emit("LOADA", signals=[(_FULL, 1)], operands=LINEAR | load | {"source": Address(0, a), "target": "A"})
+    asm.emit("MM", waits=[(_FULL, 1)], operands=_ONCE | product | {"out_pitch": fp16_pitch(columns)})
+    return Loaded(place(device, asm), int8_macs=rows * k * columns)
+
+
+def fp16_product(device: Device, *, columns: int, rows: int = 32, k: int = 72) -> Loaded:
+    """Load one FP16 product."""
+    rng, asm, pitch = np.random.default_rng(0), Assembler(), fp16_pitch(k)
+    heads: dict[str, Operand | str] = {"pitch": pitch, "row_bytes": 2 * k, "to_pitch": pitch, "heads": 1, "head_dim": k}
+    for count, target, signals in ((columns, "B", []), (rows, "A", [(_FULL, 1)])):
+        source: dict[str, Operand | str] = {"source": Address(0, put(device, _halves(rng, count, k)))}
+        asm.emit("LOADA", signals=signals, operands=LINEAR | heads | source | {"count": count, "target": target})
+    product: dict[str, Operand | str] = {"a_pitch": pitch, "b_pitch": pitch, "rows": rows, "k": k, "columns": columns}
+    asm.emit("MM", ["fp16"], waits=[(_FULL, 1)], operands=_ONCE | product | {"out_pitch": fp16_pitch(columns)})
+    return Loaded(place(device, asm), fp16_macs=rows * k * columns)
+
+
+def attention(device: Device, *, tokens: int, head_dim: int) -> Loaded:
     """Load attention of one head, all tokens to all tokens."""
     config, rng, asm = device.config, np.random.default_rng(0), Assembler()
     pitch = fp16_pitch(head_dim)
     wide = transposed_pitch(head_dim, config.columns)
-    q, k, v = (_put(device, _halves(rng, tokens, head_dim)) for _ in range(3))
+    q, k, v = (put(device, _halves(rng, tokens, head_dim)) for _ in range(3))
     y = device.allocate(tokens * pitch)
     step = operand_bytes(tokens, pitch, config.columns, config.columns)
-    assert step + operand_bytes(tokens, wide, KEYS_AT_ONCE, config.columns) <= config.b_bytes
     heads: dict[str, Operand | str] = {
         "count": tokens,
         "pitch": pitch,
@@ -141,39 +168,32 @@ def attention(device: Device, *, tokens: int, head_dim: int, repeats: int = 1) -
         "heads": 1,
         "head_dim": head_dim,
     }
-    asm.emit("LOADA", operands=_LINEAR | heads | {"source": Address(0, k), "target": "B", "to_pitch": pitch})
+    asm.emit("LOADA", operands=LINEAR | heads | {"source": Address(0, k), "target": "B", "to_pitch": pitch})
     asm.emit(
         "LOADA",
         ["transposed"],
-        operands=_LINEAR | heads | {"source": Address(0, v), "target": "B", "to": step, "to_pitch": wide},
+        operands=LINEAR | heads | {"source": Address(0, v), "target": "B", "to": step, "to_pitch": wide},
     )
     asm.emit(
         "LOADA",
         signals=[(_FULL, 1)],
-        operands=_LINEAR | heads | {"source": Address(0, q), "target": "A", "to_pitch": pitch},
+        operands=LINEAR | heads | {"source": Address(0, q), "target": "A", "to_pitch": pitch},
     )
-    most = min(tokens, config.result_bytes // pitch)
-    for first in range(0, tokens, most):
-        count = min(most, tokens - first)
-        attend: dict[str, Operand | str] = {
-            "q": 0, "k": 0, "v": step, "q_pitch": pitch, "k_pitch": pitch, "v_pitch": wide, "out_pitch": pitch,
-            "rows": count, "keys": tokens, "heads": 1, "head_dim": head_dim, "batch": 1,
-        }  # fmt: skip
-        assert first == 0
-        for number in range(repeats):
-            asm.emit(
-                "ATTN",
-                waits=[(_FULL, 1)] if number == 0 else [],
-                signals=[(_OUT_FULL, 1)] if number == repeats - 1 else [],
-                operands=attend,
-            )
-        asm.emit(
-            "STORE",
-            waits=[(_OUT_FULL, 1)],
-            operands=_LINEAR
-            | {"result_pitch": pitch, "to": Address(0, y), "pitch": pitch, "count": count, "row_bytes": 2 * head_dim},
-        )
-    return Loaded(_place(device, asm), fp16_macs=2 * tokens * tokens * head_dim * repeats)
+    attend: dict[str, Operand | str] = {
+        "v": step, "q_pitch": pitch, "k_pitch": pitch, "v_pitch": wide, "out_pitch": pitch, "rows": tokens,
+        "keys": tokens, "heads": 1, "head_dim": head_dim, "batch": 1,
+    }  # fmt: skip
+    store: dict[str, Operand | str] = {
+        "result_pitch": pitch,
+        "pitch": pitch,
+        "count": tokens,
+        "row_bytes": 2 * head_dim,
+    }
+    asm.emit("ATTN", waits=[(_FULL, 1)], signals=[(_OUT_FULL, 1)], operands=attend)
+    asm.emit(
+        "STORE", waits=[(_OUT_FULL, 1)], operands=LINEAR | store | {"to": Address(0, y), "row_bytes": 2 * head_dim}
+    )
+    return Loaded(place(device, asm), fp16_macs=2 * tokens * tokens * head_dim)
 
 
 def _halves(rng: np.random.Generator, rows: int, width: int) -> np.ndarray:
@@ -188,7 +208,7 @@ def mlp(device: Device, *, rows: int, width: int, hidden: int) -> Loaded:
     unit, columns = config.unit_rows, config.columns
     narrow, broad = record_pitch(width), record_pitch(hidden)
     one, two = _weights(rng, hidden, width, columns), _weights(rng, width, hidden, columns)
-    a, w1, w2 = _put(device, _records(rng, rows, width)), _put(device, one), _put(device, two)
+    a, w1, w2 = put(device, _records(rng, rows, width)), put(device, one), put(device, two)
     y = device.allocate(rows * fp16_pitch(width))
     rooms = [operand_bytes(unit, pitch, config.rows, config.rows) for pitch in (narrow, broad)]
     middle, out = fp16_pitch(hidden), fp16_pitch(width)
@@ -212,7 +232,7 @@ def mlp(device: Device, *, rows: int, width: int, hidden: int) -> Loaded:
             "LOADA",
             waits=[(_FREE, 1)],
             signals=[(_FULL, 1)],
-            operands=_LINEAR
+            operands=LINEAR
             | {
                 "source": Address(0, a),
                 "pitch": narrow,
@@ -264,7 +284,7 @@ def mlp(device: Device, *, rows: int, width: int, hidden: int) -> Loaded:
             "STORE",
             waits=[(_OUT_FULL, 1)],
             signals=[(_OUT_FREE, 1)],
-            operands=_LINEAR
+            operands=LINEAR
             | {
                 "result": unit * middle,
                 "result_pitch": out,
@@ -275,4 +295,4 @@ def mlp(device: Device, *, rows: int, width: int, hidden: int) -> Loaded:
                 "row_bytes": 2 * width,
             },
         )
-    return Loaded(_place(device, asm), int8_macs=2 * rows * width * hidden)
+    return Loaded(place(device, asm), int8_macs=2 * rows * width * hidden)
