@@ -215,7 +215,7 @@ def mlp(device: Device, *, rows: int, width: int, hidden: int) -> Loaded:
     asm.emit("FILL", signals=[(_FREE, 2), (_OUT_FREE, 1)], operands={"to": Address(0, y), "count": 0})
     for number, first in enumerate(range(0, rows, unit)):
         count = min(unit, rows - first)
-        place, inner = number % 2 * rooms[0], 2 * rooms[0]
+        slot, inner = number % 2 * rooms[0], 2 * rooms[0]
         for address, tiles, k in ((w1, one, width), (w2, two, hidden)):
             size = tile_bytes(columns, k)
             asm.emit(
@@ -239,7 +239,7 @@ def mlp(device: Device, *, rows: int, width: int, hidden: int) -> Loaded:
                 "start": first,
                 "count": count,
                 "row_bytes": narrow,
-                "to": place,
+                "to": slot,
                 "to_pitch": narrow,
             },
         )
@@ -249,7 +249,7 @@ def mlp(device: Device, *, rows: int, width: int, hidden: int) -> Loaded:
             signals=[(_HIDDEN, 1), (_FREE, 1)],
             operands=_ONCE
             | {
-                "a": place,
+                "a": slot,
                 "a_pitch": narrow,
                 "rows": count,
                 "k": width,
