@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -21,6 +21,8 @@ from flightvgm_rtl.control.rest import Rest
 from flightvgm_rtl.control.semaphores import Semaphores
 from flightvgm_rtl.dma.ports import ReadPort
 from flightvgm_rtl.lib.fault import Fault
+
+_SETTLE = 4  # Cycles from the signals of the last instruction until their fault is reported.
 
 
 class Core(wiring.Component):
@@ -51,7 +53,7 @@ class Core(wiring.Component):
     guard_held : In(1)
         An open pool hands out its rows; follows ``guard_counter`` by at most two cycles.
     ended : Out(1)
-        END was executed with empty queues; ``end_code`` is its code.
+        END was executed with empty queues, and none of their last signals was a fault; ``end_code`` is its code.
     fault : Out(Fault)
         The first fault of the front end, the queues or the units.
     progress : Out(1)
@@ -110,6 +112,8 @@ class Core(wiring.Component):
         connect(m, fetch.port, flipped(self.fetch))
         connect(m, front.pool, flipped(self.pool))
         connect(m, front.barrier, flipped(self.barrier))
+        ended = Signal(_SETTLE)
+        m.d.sync += ended.eq(Cat(front.ended, ended[:-1]))
         m.d.comb += [
             fetch.run.eq(self.run),
             fetch.entry.eq(self.entry),
@@ -117,7 +121,7 @@ class Core(wiring.Component):
             front.run.eq(self.run),
             front.preset.eq(self.preset),
             front.ring_empty.eq(self.ring_empty),
-            self.ended.eq(front.ended),
+            self.ended.eq(ended[-1]),
             self.end_code.eq(front.end_code),
             self.pc.eq(front.pc),
             self.busy_front.eq(front.busy),
