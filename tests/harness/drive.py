@@ -14,8 +14,11 @@ from cocotb.triggers import ReadOnly, RisingEdge
 PARAMETERS: dict[str, Any] = json.loads(os.environ.get("BENCH", "{}"))
 
 
+SETTLING = 4  # Cycles after a reset in which parts that it reaches later are still in reset.
+
+
 async def start(dut: Any, *, cycles: int = 2) -> None:
-    """Start the clock, with all inputs at zero, and reset."""
+    """Start the clock, with all inputs at zero, and reset; return when all parts are out of it."""
     for name in PARAMETERS["inputs"]:
         getattr(dut, name).value = 0
     dut.rst.value = 1
@@ -23,6 +26,8 @@ async def start(dut: Any, *, cycles: int = 2) -> None:
     for _ in range(cycles):
         await RisingEdge(dut.clk)
     dut.rst.value = 0
+    for _ in range(SETTLING):
+        await RisingEdge(dut.clk)
 
 
 async def send(dut: Any, name: str, payloads: Iterable[int], *, stalls: float = 0.0) -> None:

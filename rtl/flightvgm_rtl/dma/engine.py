@@ -14,6 +14,7 @@ from flightvgm_rtl.dma.axi import BURST_BEATS
 from flightvgm_rtl.dma.ports import ADDRESS_BITS, COUNT_BITS, Request
 from flightvgm_rtl.dma.windows import WindowCheck, Windows
 from flightvgm_rtl.lib.fifo import Fifo
+from flightvgm_rtl.lib.reset import add_with_own_reset
 
 BEAT_ADDRESS_BITS = ADDRESS_BITS - 5
 _OFFSET_BITS = (BURST_BEATS - 1).bit_length()
@@ -151,7 +152,8 @@ class Bursts(wiring.Component):
     def _client(self, m: Module, client: int, arbiter: RoundRobin, request: Any, valid: Value, refused: Value) -> None:
         """Queue and cutter of a client; a request begins its check only when there is a place for it."""
         queue, cutter = Fifo(_Checked, depth=_QUEUE, style="distributed"), Cutter()
-        m.submodules[f"queue_{client}"], m.submodules[f"cutter_{client}"] = queue, cutter
+        add_with_own_reset(m, f"queue_{client}", queue)
+        m.submodules[f"cutter_{client}"] = cutter
         places = Signal(range(_QUEUE + 1), init=_QUEUE, name=f"places_{client}")
         taken, left = Signal(name=f"taken_{client}"), Signal(name=f"left_{client}")
         checked = queue.i.payload

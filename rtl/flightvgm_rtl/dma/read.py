@@ -15,6 +15,7 @@ from flightvgm_rtl.dma.engine import Bursts, choose
 from flightvgm_rtl.dma.ports import Answer, Beat, ReadPort
 from flightvgm_rtl.dma.windows import Windows
 from flightvgm_rtl.lib.fifo import Fifo
+from flightvgm_rtl.lib.reset import add_with_own_reset
 
 
 class ReadEngine(wiring.Component):
@@ -72,7 +73,8 @@ class ReadEngine(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         """Cut requests, begin bursts, and sort the data that comes."""
         m = Module()
-        m.submodules.bursts = bursts = Bursts(clients=self._clients, unchecked=self._unchecked, short=True)
+        bursts = Bursts(clients=self._clients, unchecked=self._unchecked, short=True)
+        add_with_own_reset(m, "bursts", bursts)
         m.submodules.arbiter = arbiter = RoundRobin(count=self._clients)
         m.submodules.order = order = Fifo(self._entry, depth=self._outstanding, style="distributed")
         m.d.comb += bursts.windows.eq(self.windows)
@@ -88,7 +90,8 @@ class ReadEngine(wiring.Component):
     def _client(self, m: Module, client: int, bursts: Bursts, arbiter: RoundRobin, came: Value, beat: Signal) -> None:
         """FIFO of a client; ``free`` counts places that no burst has reserved."""
         port, burst = self.ports[client], bursts.o[client]
-        m.submodules[f"beats_{client}"] = beats = Fifo(Beat, depth=self._fifo, style="block")
+        beats = Fifo(Beat, depth=self._fifo, style="block")
+        add_with_own_reset(m, f"beats_{client}", beats)
         free = Signal(range(self._fifo + 1), init=self._fifo, name=f"free_{client}")
         length, left = Signal.like(burst.payload.length, name=f"length_{client}"), Signal(name=f"left_{client}")
         m.d.comb += [
@@ -145,10 +148,9 @@ class ReadEngine(wiring.Component):
             order.o.ready.eq(take & last),
         ]
         m.d.sync += [self.moved.eq(came), owner.eq(Mux(take, head.owner, 0))]
-        with m.If(take):
-            m.d.sync += [
-                beat.data.eq(axi.rdata),
-                beat.last.eq(head.last & last),
-                beat.error.eq(Mux(head.refused, Answer.WINDOW, Mux(axi.rresp[1], axi.rresp, Answer.OK))),
-            ]
+        m.d.sync += [
+            beat.data.eq(axi.rdata),
+            beat.last.eq(head.last & last),
+            beat.error.eq(Mux(head.refused, Answer.WINDOW, Mux(axi.rresp[1], axi.rresp, Answer.OK))),
+        ]
         return owner, beat

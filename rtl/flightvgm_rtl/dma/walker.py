@@ -200,7 +200,9 @@ class RowWalker(wiring.Component):
         with m.If(take):
             m.d.sync += row.eq(entry)
         with m.If(answer.valid & answer.ready):
-            m.d.sync += [words.eq(answer.payload.data), error.eq(answer.payload.error)]
+            m.d.sync += words.eq(answer.payload.data)
+        with m.If(answer.valid & pending.o.valid & entry.new):  # Apart from the data, whose enable has loads enough.
+            m.d.sync += error.eq(answer.payload.error)
         with m.If(valid & astray & ~known):
             m.d.sync += [bad.eq(row.value), known.eq(1)]
         m.d.comb += [

@@ -17,6 +17,7 @@ from flightvgm_rtl.dma.weights_check import SIZE_BITS, WeightsCheck
 from flightvgm_rtl.dma.weights_ring import Entry, WeightsRing
 from flightvgm_rtl.lib.fault import Fault
 from flightvgm_rtl.lib.fifo import Fifo
+from flightvgm_rtl.lib.reset import add_with_own_reset
 
 _ASKED = 16  # Tiles that are asked for and not yet complete.
 _TILES_BITS = 18  # Tiles that MM has not taken: those of a LOADW, and what went before.
@@ -78,8 +79,10 @@ class WeightsUnit(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         """Check a command, wait for its ring, and ask for its tiles."""
         m = Module()
-        m.submodules.check = check = WeightsCheck(columns=self._columns, words=self._words)
-        m.submodules.tiles = tiles = WeightsRing(columns=self._columns, words=self._words)
+        check = WeightsCheck(columns=self._columns, words=self._words)
+        tiles = WeightsRing(columns=self._columns, words=self._words)
+        add_with_own_reset(m, "check", check)
+        add_with_own_reset(m, "tiles", tiles)
         m.submodules.entries = entries = Fifo(Entry, depth=_ASKED, style="distributed")
         now, current = Signal(command("weights"), reset_less=True), Signal.like(check.ring)
         connect(m, entries.o, tiles.entry)

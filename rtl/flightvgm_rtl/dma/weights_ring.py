@@ -86,7 +86,9 @@ class WeightsRing(wiring.Component):
             self.tiles.place.eq(self._slot(m, self.tiles.take, "oldest")),
             self.tiles.bytes.eq(self.ring.bytes),
         ]
-        self._fill(m, place, used != self.ring.depth, started, ended, settled)
+        free, began = Signal(), Signal()  # ``free`` is a cycle behind ``used``.
+        m.d.sync += [free.eq(used != self.ring.depth), began.eq(started)]
+        self._fill(m, place, free & ~began, started, ended, settled)
         return m
 
     def _slot(self, m: Module, step: Value, name: str) -> Signal:
@@ -138,6 +140,11 @@ class WeightsRing(wiring.Component):
                 self.failed.pc.eq(entry.pc),
                 self.failed.address.eq(entry.address),
             ]
+        half = len(content) // 2  # Each half has its own enable, so that neither drives too many loads.
+        with m.If(take):
+            m.d.sync += content[:half].eq(beat.data)
+        with m.If(~valid | self.write.ready):
+            m.d.sync += content[half:].eq(beat.data[half:])
         with m.If(take & ~bad):
             m.d.sync += [
                 valid.eq(1),
@@ -146,7 +153,6 @@ class WeightsRing(wiring.Component):
                 line.eq(Mux(beat.last, 0, line + round_ends)),
                 bank.eq(pair),
                 at.eq(target),
-                content.eq(beat.data),
                 tile_ends.eq(beat.last),
                 load_ends.eq(beat.last & entry.last),
             ]

@@ -40,9 +40,9 @@ class WindowCheck(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         """Add in two steps, compare in two halves, then join."""
         m = Module()
-        first, end = Signal(ADDRESS_BITS - _LOW), Signal(ADDRESS_BITS - _LOW + 1)
+        first, end = (Signal(ADDRESS_BITS - _LOW + carry, reset_less=True) for carry in range(2))
         self._end(m, first, end)
-        inside = Signal(WINDOWS)
+        inside = Signal(WINDOWS, reset_less=True)
         for number in range(WINDOWS):
             window = self.windows[number]
             above, below = Signal(name=f"above_{number}"), Signal(name=f"below_{number}")
@@ -55,8 +55,9 @@ class WindowCheck(wiring.Component):
     def _end(self, m: Module, first: Signal, end: Signal) -> None:
         """First beat, and the first one behind the request, two cycles later."""
         start = self.request.address[_LOW:]
-        first_1, beats_1 = Signal.like(start), Signal(len(self.request.beats) - _HALF)
-        low_1 = Signal(_HALF + 1)
+        first_1 = Signal(len(start), reset_less=True)
+        beats_1 = Signal(len(self.request.beats) - _HALF, reset_less=True)
+        low_1 = Signal(_HALF + 1, reset_less=True)
         m.d.sync += [
             first_1.eq(start),
             beats_1.eq(self.request.beats[_HALF:]),
@@ -68,7 +69,7 @@ class WindowCheck(wiring.Component):
 
     def _not_less(self, m: Module, result: Signal, left: Value, right: Value, name: str) -> None:
         """Say a cycle later whether ``left >= right``."""
-        greater, equal, low = (Signal(name=f"{name}_{part}") for part in ("greater", "equal", "low"))
+        greater, equal, low = (Signal(name=f"{name}_{part}", reset_less=True) for part in ("greater", "equal", "low"))
         m.d.sync += [
             greater.eq(left[_HALF:] > right[_HALF:]),
             equal.eq(left[_HALF:] == right[_HALF:]),

@@ -15,6 +15,7 @@ from flightvgm_rtl.dma.engine import Bursts, choose
 from flightvgm_rtl.dma.ports import Answer, WritePort, Written
 from flightvgm_rtl.dma.windows import Windows
 from flightvgm_rtl.lib.fifo import Fifo
+from flightvgm_rtl.lib.reset import add_with_own_reset
 
 
 class WriteEngine(wiring.Component):
@@ -73,7 +74,8 @@ class WriteEngine(wiring.Component):
         m = Module()
         entry = {"owner": self._clients, "last": 1, "refused": 1}
         length = {"length": range(BURST_BEATS + 1)}
-        m.submodules.bursts = bursts = Bursts(clients=self._clients, unchecked=self._unchecked)
+        bursts = Bursts(clients=self._clients, unchecked=self._unchecked)
+        add_with_own_reset(m, "bursts", bursts)
         m.submodules.arbiter = arbiter = RoundRobin(count=self._clients)
         m.submodules.order = order = Fifo(
             data.StructLayout(entry | length), depth=self._outstanding, style="distributed"
@@ -91,7 +93,8 @@ class WriteEngine(wiring.Component):
     def _client(self, m: Module, client: int, bursts: Bursts, arbiter: RoundRobin) -> Fifo:
         """FIFO of a client; ``stored`` counts beats that no burst has claimed."""
         port, burst = self.ports[client], bursts.o[client]
-        m.submodules[f"beats_{client}"] = beats = Fifo(Written, depth=self._fifo, style="block")
+        beats = Fifo(Written, depth=self._fifo, style="block")
+        add_with_own_reset(m, f"beats_{client}", beats)
         stored = Signal(range(self._fifo + 1), name=f"stored_{client}")
         length, came = Signal.like(burst.payload.length, name=f"length_{client}"), Signal(name=f"came_{client}")
         m.d.comb += [
