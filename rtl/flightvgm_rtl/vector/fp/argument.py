@@ -9,6 +9,8 @@ from flightvgm_rtl.lib.pipeline import delay, register
 _BIAS = 127
 _SIGNIFICAND_BITS = 24
 ARGUMENT_LATENCY = 2
+BLOCK = {"rom_style": "block"}
+"""Attributes of a function table, which is a block RAM: in LUTs its words would take levels."""
 
 
 def fixed_point(m: Module, value: Value, *, end: int, fraction_bits: int) -> tuple[Signal, Signal]:

@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 
 from flightvgm_arch.tables import EXP2
 from flightvgm_rtl.lib.pipeline import delay, register
-from flightvgm_rtl.vector.fp.argument import fixed_point
+from flightvgm_rtl.vector.fp.argument import BLOCK, fixed_point
 
 _NODE_BITS, _DROP_BITS = EXP2.widths
 _PLACE_BITS = EXP2.place_bits
@@ -45,10 +45,12 @@ class Exp2Half(wiring.Component):
         m = Module()
         argument, beyond = fixed_point(m, self.i, end=_END, fraction_bits=_FRACTION_BITS)
         value = self._value(m, argument)
-        whole = delay(m, argument[_FRACTION_BITS:], 3, "whole")
-        subnormal = Signal(5)  # Places below those of a normal number.
-        normal = Signal()
-        m.d.comb += [normal.eq(whole <= _DROPPED), subnormal.eq(Mux(normal, 0, whole - _DROPPED))]
+        sooner = delay(m, argument[_FRACTION_BITS:], 2, "sooner")
+        is_normal = Signal()
+        m.d.comb += is_normal.eq(sooner <= _DROPPED)
+        whole, normal = register(m, sooner, "whole"), register(m, is_normal, "normal")
+        # Places below those of a normal number.
+        subnormal = register(m, Mux(is_normal, 0, sooner - _DROPPED)[:5], "subnormal")
         wide, lost = Signal(_NODE_BITS), Signal()
         m.d.comb += wide.eq(value >> subnormal)
         with m.Switch(subnormal):
@@ -69,7 +71,9 @@ class Exp2Half(wiring.Component):
     def _value(m: Module, argument: Value) -> Signal:
         """Value on the chord in units of 2^-24, three cycles behind the argument."""
         words = [node | drop << _NODE_BITS for node, drop in zip(EXP2.nodes[:-1], EXP2.drops, strict=True)]
-        m.submodules.table = table = memory.Memory(shape=_NODE_BITS + _DROP_BITS, depth=EXP2.segments, init=words)
+        m.submodules.table = table = memory.Memory(
+            shape=_NODE_BITS + _DROP_BITS, depth=EXP2.segments, init=words, attrs=BLOCK
+        )
         port = table.read_port()
         m.d.comb += port.addr.eq(argument[_PLACE_BITS:_FRACTION_BITS])
         place = register(m, argument[:_PLACE_BITS], "place")

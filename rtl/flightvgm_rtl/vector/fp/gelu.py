@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 
 from flightvgm_arch.tables import GELU, GELU_END
 from flightvgm_rtl.lib.pipeline import delay, register
-from flightvgm_rtl.vector.fp.argument import ARGUMENT_LATENCY, fixed_point
+from flightvgm_rtl.vector.fp.argument import ARGUMENT_LATENCY, BLOCK, fixed_point
 from flightvgm_rtl.vector.fp.int_to_fp import IntToFp
 from flightvgm_rtl.vector.fp.mul import FpMul
 
@@ -69,7 +69,7 @@ class Gelu(wiring.Component):
             for c0, c1, c2 in zip(GELU.c0, GELU.c1, GELU.c2, strict=True)
         ]
         m.submodules.table = table = memory.Memory(
-            shape=_C0_BITS + _C1_BITS + _C2_BITS, depth=GELU.segments, init=words
+            shape=_C0_BITS + _C1_BITS + _C2_BITS, depth=GELU.segments, init=words, attrs=BLOCK
         )
         port = table.read_port()
         m.d.comb += port.addr.eq(argument[_PLACE_BITS:])

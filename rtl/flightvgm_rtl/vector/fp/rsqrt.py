@@ -10,6 +10,7 @@ from amaranth.lib.wiring import In, Out
 
 from flightvgm_arch.tables import RSQRT
 from flightvgm_rtl.lib.pipeline import delay, register
+from flightvgm_rtl.vector.fp.argument import BLOCK
 
 _C0_BITS, _C1_BITS, _C2_BITS = RSQRT.widths
 _PLACE_BITS = RSQRT.place_bits
@@ -69,7 +70,7 @@ class Rsqrt(wiring.Component):
     def _value(self, m: Module) -> Signal:
         """Value of the parabola, five cycles behind the argument."""
         m.submodules.table = table = memory.Memory(
-            shape=_C0_BITS + _C1_BITS + _C2_BITS, depth=RSQRT.segments, init=_words()
+            shape=_C0_BITS + _C1_BITS + _C2_BITS, depth=RSQRT.segments, init=_words(), attrs=BLOCK
         )
         port = table.read_port()
         # The binade of s is the last bit of the unbiased exponent; the bias is odd.
