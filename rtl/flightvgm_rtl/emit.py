@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
@@ -51,8 +54,21 @@ class Emitter:
         return "\n".join((*parts, memories))
 
     def _convert(self, component: Any, name: str) -> str:
-        text: str = verilog.convert(component, name=name, platform=self, emit_src=False, strip_internal_attrs=True)
+        with _no_collection():
+            text: str = verilog.convert(component, name=name, platform=self, emit_src=False, strip_internal_attrs=True)
         return text
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Keep the garbage collector away: the millions of objects of a netlist live to its end, and a look costs time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def component_verilog(component: wiring.Component, name: str, *, vendor: bool = False) -> str:
