@@ -11,6 +11,7 @@ from amaranth.lib.wiring import In, Out
 from flightvgm_rtl.array.normalise import SCALE_BIAS
 from flightvgm_rtl.array.ports import SUM_BITS, Mode
 from flightvgm_rtl.buffers.bank import COLUMN_LABEL_BITS, CORRECTION_BITS, EXPONENT_BITS, label
+from flightvgm_rtl.lib.tree import either
 from flightvgm_rtl.target.ram import Ram
 
 Sum = data.StructLayout({"correction": SUM_BITS, "exponent": EXPONENT_BITS})
@@ -101,20 +102,20 @@ class ColumnLabels(wiring.Component):
         )
 
     def elaborate(self, platform: Any) -> Module:
-        """Select the column whose turn it is, and queue what it brings."""
+        """Take the label that comes, of which there is one at most, and queue what it brings."""
         m = Module()
-        chosen = Signal(label(COLUMN_LABEL_BITS))
-        turn = Signal(range(max(2, self._columns)))
-        came = Signal()  # At most one comes: it is that of the column whose turn it is.
+        chosen, came = Signal(label(COLUMN_LABEL_BITS)), Signal()
         held, held_valid = Signal(label(COLUMN_LABEL_BITS), reset_less=True), Signal()
-        with m.Switch(turn):
-            for number, each in enumerate(self.i):
-                with m.Case(number):
-                    m.d.comb += chosen.eq(each)
-        m.d.comb += came.eq(Cat(each.valid for each in self.i).any())
+        values = [Value.cast(each) for each in self.i]
+        m.d.comb += [
+            chosen.eq(
+                either(value & each.valid.replicate(len(value)) for value, each in zip(values, self.i, strict=True))
+            ),
+            came.eq(chosen.valid),
+        ]
         m.d.sync += held_valid.eq(came)
         with m.If(came):
-            m.d.sync += [held.eq(chosen), turn.eq(Mux(turn == self._columns - 1, 0, turn + 1))]
+            m.d.sync += held.eq(chosen)
         places = self._columns * self._tiles
         m.submodules.sums = sums = Queue(width=CORRECTION_BITS + EXPONENT_BITS, depth=places)
         m.submodules.factors = factors = Queue(width=64, depth=places)

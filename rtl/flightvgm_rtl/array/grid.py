@@ -10,6 +10,7 @@ from amaranth.lib.wiring import In, Out
 
 from flightvgm_rtl.array.ports import SUM_BITS, Mode, operands
 from flightvgm_rtl.lib.pipeline import register
+from flightvgm_rtl.lib.tree import either
 from flightvgm_rtl.lib.unit import place
 from flightvgm_rtl.pe.column import INT8_BITS, Column
 from flightvgm_rtl.pe.flags import Flags
@@ -102,7 +103,7 @@ class Grid(wiring.Component):
             columns = line[segment * width : (segment + 1) * width]
             name = f"row_{row}_segment_{segment}"
             waiting = [Signal(SUM_BITS, name=f"{name}_fp16_{age}", reset_less=True) for age in range(2)]
-            m.d.sync += [waiting[0].eq(_either(pe.o_fp16 for pe in columns)), waiting[1].eq(waiting[0])]
+            m.d.sync += [waiting[0].eq(either(pe.o_fp16 for pe in columns)), waiting[1].eq(waiting[0])]
             int8 = Signal(INT8_BITS, name=f"{name}_int8")
             valid, mode, value = (
                 Signal(name=f"{name}_valid", reset_less=True),
@@ -111,11 +112,11 @@ class Grid(wiring.Component):
             )
             first, last = (Signal(name=f"{name}_{what}", reset_less=True) for what in ("first", "last"))
             result = self.o_results[row][segment]
-            m.d.comb += int8.eq(_either(pe.o_int8 for pe in columns))
+            m.d.comb += int8.eq(either(pe.o_int8 for pe in columns))
             m.d.sync += [
                 value.eq(waiting[1] | int8.as_signed()),
-                valid.eq(_either(pe.o_done for pe in columns)),
-                mode.eq(_either(Value.cast(pe.o_mode) for pe in columns)),
+                valid.eq(either(pe.o_done for pe in columns)),
+                mode.eq(either(Value.cast(pe.o_mode) for pe in columns)),
                 first.eq(columns[0].o_done if segment == 0 else 0),
                 last.eq(columns[-1].o_done if segment == self._segments - 1 else 0),
             ]
@@ -126,13 +127,3 @@ class Grid(wiring.Component):
                 result.first.eq(first),
                 result.last.eq(last),
             ]
-
-
-def _either(values: Any) -> Value:
-    """OR as a tree."""
-    terms = list(values)
-    while len(terms) > 1:
-        terms = [
-            Value.cast(terms[i]) | terms[i + 1] if i + 1 < len(terms) else terms[i] for i in range(0, len(terms), 2)
-        ]
-    return terms[0]

@@ -155,7 +155,9 @@ class OperandBank(wiring.Component):
         done = self._delay(m, now, "done")
         held = Signal(WORD_BITS, reset_less=True)
         label_held = Signal(ENTRY_BITS, reset_less=True)
-        with m.If(now.read):
+        read = Signal(attrs={"keep": "true"})  # ``now.read``, which has other loads, in a register of its own.
+        m.d.sync += read.eq(self.i_command.read)
+        with m.If(read):
             m.d.sync += held.eq(word)
         with m.If(now.valid & now.first):
             m.d.sync += label_held.eq(entry)

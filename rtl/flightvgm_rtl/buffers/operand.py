@@ -19,6 +19,7 @@ from flightvgm_rtl.buffers.bank import (
     probability_write,
 )
 from flightvgm_rtl.buffers.ports import ENTRY_BITS, WORD_BITS, BackPort, Kind, operand_write
+from flightvgm_rtl.lib.tree import either
 from flightvgm_rtl.lib.unit import place
 
 VALUE_BITS = 16
@@ -79,7 +80,7 @@ class OperandBuffer(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         """Choose an access, register it, and spread it over the banks."""
         m = Module()
-        write, write_valid = self._choose(m)
+        write, write_valid, kinds = self._choose(m)
         back = Signal(self.back.request.p.shape(), reset_less=True)
         back_valid = Signal()
         taken = Signal()
@@ -89,7 +90,7 @@ class OperandBuffer(wiring.Component):
             m.d.sync += back.eq(self.back.request.p)
         word = Signal(range(self._words))
         m.d.comb += word.eq(Mux(back_valid, back.word, write.word))
-        spread = self._spread(m, write)
+        spread = self._spread(m, write, kinds)
         hop: Any = self.i_command
         read_back = []
         name = f"operand_bank_w{self._words}_{'columns' if self._columns else 'rows'}_p{self._p_words}"
@@ -116,13 +117,21 @@ class OperandBuffer(wiring.Component):
         self._give_back(m, back_valid, back.bank, read_back)
         return m
 
-    def _choose(self, m: Module) -> tuple[Any, Signal]:
-        """Access of this cycle: the write whose turn it is, or a read-back; gives the registered write."""
+    def _choose(self, m: Module) -> tuple[Any, Signal, list[Signal]]:
+        """Access of this cycle: the write whose turn it is, or a read-back.
+
+        Gives the registered write, and its kind for each remainder of banks: one register would drive too many loads.
+        """
         turn = Signal(range(max(2, self._writers)))
         grant = Signal(self._writers)
         waiting, some, passed = Signal(self._writers), Signal(), Signal(range(PATIENCE + 1))
         impatient = Signal()
         write, write_valid = Signal(self._write, reset_less=True), Signal()
+        kinds = [
+            Signal(Kind, name=f"kind_{number}", reset_less=True, attrs={"keep": "true"})
+            for number in range(min(VALUES_MOST, self._banks) if self._columns else 0)
+        ]
+        half = WORD_BITS // 2  # All that VALUES has.
         m.d.comb += [
             waiting.eq(Cat(port.valid for port in self.i)),
             some.eq(waiting.any() & ~impatient),
@@ -140,22 +149,31 @@ class OperandBuffer(wiring.Component):
         for number, port in enumerate(self.i):
             m.d.comb += port.ready.eq(grant[number])
             with m.If(grant[number]):
-                m.d.sync += [write.eq(port.p), turn.eq((number + 1) % self._writers)]
+                m.d.sync += [
+                    *(write[name].eq(port.p[name]) for name in ("kind", "bank", "word", "strobe", "entry_enable")),
+                    *(kind.eq(port.p.kind) for kind in kinds),
+                    write.data[:half].eq(port.p.data[:half]),
+                    turn.eq((number + 1) % self._writers),
+                ]
+            with m.If(grant[number] & (port.p.kind != Kind.VALUES)):
+                m.d.sync += write.data[half:].eq(port.p.data[half:])
+            with m.If(grant[number] & port.p.entry_enable):
+                m.d.sync += write.entry.eq(port.p.entry)
         with m.If(self.back.request.ready):
             m.d.sync += passed.eq(0)
         with m.Elif(some & self.back.request.valid):
             m.d.sync += passed.eq(passed + 1)
-        return write, write_valid
+        return write, write_valid, kinds
 
-    def _spread(self, m: Module, write: Any) -> list[Signal]:
+    def _spread(self, m: Module, write: Any, kinds: list[Signal]) -> list[Signal]:
         """Data for the banks of each remainder modulo ``min(8, banks)``."""
         if not self._columns:
             return [write.data]
         spread = []
         half, values = WORD_BITS // 2, WORD_BITS // VALUE_BITS
-        for number in range(min(VALUES_MOST, self._banks)):
+        for number, kind in enumerate(kinds):
             word = Signal(WORD_BITS, name=f"spread_{number}")
-            with m.Switch(write.kind):
+            with m.Switch(kind):
                 with m.Case(Kind.PAIR):
                     m.d.comb += word.eq(write.data.word_select(number % 2, half).replicate(2))
                 with m.Case(Kind.VALUES):
@@ -178,13 +196,12 @@ class OperandBuffer(wiring.Component):
 
     def _give_back(self, m: Module, valid: Signal, bank: Any, words: list[Any]) -> None:
         """Select the word that a bank has read, and register it."""
-        later, chosen, word = Signal(), Signal.like(bank, reset_less=True), Signal(WORD_BITS, reset_less=True)
+        later, chosen, word = Signal(), Signal(len(words)), Signal(WORD_BITS, reset_less=True)
         given = Signal()
-        m.d.sync += [later.eq(valid), given.eq(later)]
-        with m.If(valid):
-            m.d.sync += chosen.eq(bank)
-        with m.If(later), m.Switch(chosen):
-            for number, each in enumerate(words):
-                with m.Case(number):
-                    m.d.sync += word.eq(each)
+        m.d.sync += [
+            later.eq(valid),
+            given.eq(later),
+            chosen.eq(Cat(valid & (bank == number) for number in range(len(words)))),
+            word.eq(either(each & hit.replicate(WORD_BITS) for each, hit in zip(words, chosen, strict=True))),
+        ]
         m.d.comb += [self.back.valid.eq(given), self.back.data.eq(word)]

@@ -1,8 +1,8 @@
-"""Sums of many terms."""
+"""Sums and disjunctions of many terms."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from amaranth.hdl import Module, Value
 
@@ -36,4 +36,13 @@ def tree(m: Module, terms: Sequence[Value], name: str) -> Value:
         values = sums + values[2 * len(sums) :]
         if level % _LEVELS == 0 or len(values) == 1:
             values = [register(m, value, f"{name}_{level}_{place}") for place, value in enumerate(values)]
+    return values[0]
+
+
+def either(terms: Iterable[Value]) -> Value:
+    """OR of all terms, combinational, as a tree."""
+    values = [Value.cast(term) for term in terms]
+    while len(values) > 1:
+        pairs = [values[place] | values[place + 1] for place in range(0, len(values) - 1, 2)]
+        values = pairs + values[2 * len(pairs) :]
     return values[0]

@@ -60,7 +60,7 @@ async def words_are_those_of_the_blocks(dut):
         word = int(rng.integers(0, WORDS - 5 * ROWS))
         jobs.append((place, pitch, rows, values, zero, data))
         descriptors.append(
-            pack((word, 6), (place, 4), (pitch, 6), (rows, 7), (values, 16), (zero, 1), (number % 3 == 0, 1))
+            pack((word, 6), (place, 4), (pitch, 16), (rows, 7), (values, 16), (zero, 1), (number % 3 == 0, 1))
         )
         for row in range(rows):
             flat = wanted.reshape(-1)
