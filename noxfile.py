@@ -44,8 +44,8 @@ def cosim(session: nox.Session) -> None:
     """Generate one denoising step on the emitted Verilog, every byte of memory held against the golden machine."""
     session.install(".[video,rtl,cosim]")
     session.run(
-        "flightvgm", "generate", "a red circle moving right", "--checkpoint", "pocket", "--backend", "cosim", "--verify",
-        "--steps", "1", "--out", "cosim.gif", *session.posargs,
+        "flightvgm", "generate", "a red circle moving right", "--checkpoint", "pocket", "--backend", "cosim",
+        "--verify", "--steps", "1", "--resume", "build/steps", "--out", "cosim.gif", *session.posargs,
     )  # fmt: skip
 
 

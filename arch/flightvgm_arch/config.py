@@ -50,7 +50,8 @@ class Config:
         Name of the preset, or of the user's own machine.
     cores, rows, columns, depth : int
         Cores; PE rows (tokens), PE columns (output channels) and cascade length along K of each array.
-        ``columns`` is 2, 4 or a multiple of 8, for loaders write V to 8 banks of B at a time. ``depth`` is a power of two.
+        ``columns`` is 2, 4 or a multiple of 8, for loaders write V to 8 banks of B at a time. ``depth`` is a power of
+        two.
     segments : int
         Drain segments of each PE row; divides ``columns``.
     row_lanes, exp_lanes, gelu_lanes : int

@@ -12,8 +12,9 @@ from amaranth.lib.wiring import In, Out
 class RoundRobin(wiring.Component):
     """Choose one of those who want something, in turns.
 
-    Wishes are kept for a cycle, looked at where ``enable`` is set and no grant is out, and granted by a pulse one cycle later: a grant
-    in two cycles at most, and in three to the same client. A wish and what ``enable`` stands for must hold until the grant.
+    Wishes are kept for a cycle, looked at where ``enable`` is set and no grant is out, and granted by a pulse one cycle
+    later: a grant in two cycles at most, and in three to the same client. A wish and what ``enable`` stands for must
+    hold until the grant.
 
     Parameters
     ----------

@@ -26,9 +26,9 @@ class ReadEngine(wiring.Component):
     are given with their beats. A request outside the windows gives one beat, its last, with the error WINDOW, and
     never reaches the bus.
 
-    A burst begins every second cycle at best, every third of the same client; 17 cycles pass from a request to its address on the bus, 5 from data
-    on the bus to the client. With bursts of 32 beats a client alone reaches a port's peak up to a latency of
-    ``fifo`` cycles, less 20.
+    A burst begins every second cycle at best, every third of the same client; 17 cycles pass from a request to its
+    address on the bus, 5 from data on the bus to the client. With bursts of 32 beats a client alone reaches a port's
+    peak up to a latency of ``fifo`` cycles, less 20.
 
     Parameters
     ----------

@@ -15,8 +15,8 @@ class Fifo(wiring.Component):
     """Buffer of ``depth`` transfers; one in and one out a cycle.
 
     A transfer that enters is at the output two cycles later at the earliest. ``level`` counts what is inside, and
-    ``room`` what may still enter, so that a pipeline without back-pressure can be started only when there is room for what it
-    will deliver.
+    ``room`` what may still enter, so that a pipeline without back-pressure can be started only when there is room for
+    what it will deliver.
 
     Parameters
     ----------

@@ -11,8 +11,8 @@ from amaranth.lib import data
 class Vector(data.ArrayLayout):
     """``length`` elements of one shape, the first in the lowest bits.
 
-    An :class:`amaranth.lib.data.ArrayLayout` whose text in waveforms is one hexadecimal number; the original makes a wire of
-    each element in each signal, which multiplies the emitted text.
+    An :class:`amaranth.lib.data.ArrayLayout` whose text in waveforms is one hexadecimal number; the original makes a
+    wire of each element in each signal, which multiplies the emitted text.
     """
 
     def format(self, value: Any, spec: str) -> Format:

@@ -209,4 +209,4 @@ def _names(netlist: Mapping[str, Any], top: str) -> dict[int, str]:
 
 
 def _root(name: str) -> str:
-    return name.split("[")[0]
+    return name.split("[", maxsplit=1)[0]

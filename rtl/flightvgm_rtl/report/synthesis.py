@@ -10,7 +10,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-
 _PRODUCT = "DSP58_PRODUCT"
 _MULTIPLIERS = f"""
 (* blackbox *) module {_PRODUCT} #(parameter A_WIDTH = 1, B_WIDTH = 1, Y_WIDTH = 1)

@@ -2,11 +2,11 @@
 
 import cocotb
 import numpy as np
-from harness.drive import PARAMETERS, start
-from rtl.array.bench_matrix_attention import Case
-from rtl.array.matrix_driver import C, DEPTH, R, Driver, instruction
 
 from flightvgm_arch.formats import record_pitch
+from harness.drive import PARAMETERS, start
+from rtl.array.bench_matrix_attention import Case
+from rtl.array.matrix_driver import DEPTH, C, Driver, R, instruction
 
 AROUND = 150  # Cycles of an instruction before its first feed, and behind its last one.
 

@@ -105,4 +105,6 @@ def test_attention(name):
 
 
 def test_rates():
-    run_bench(MatrixBench(SHAPES["pairs"]), "rtl.array.bench_matrix_rates", name="matrixbench", **asdict(SHAPES["pairs"]))
+    run_bench(
+        MatrixBench(SHAPES["pairs"]), "rtl.array.bench_matrix_rates", name="matrixbench", **asdict(SHAPES["pairs"])
+    )

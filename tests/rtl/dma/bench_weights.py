@@ -8,6 +8,7 @@ import cocotb
 import numpy as np
 from cocotb.triggers import ReadOnly, RisingEdge
 from cocotb.utils import get_sim_time
+
 from flightvgm_arch.errors import ErrorCode
 from flightvgm_arch.formats import tile_bytes
 from flightvgm_sim.machine.errors import FaultError
@@ -78,7 +79,7 @@ class Bench:
         self.written += 1
 
     async def consume(self, count):
-        """Take tiles, hold up to three of them for a while, and compare each when it is taken and when it is released."""
+        """Take tiles, hold up to three of them for a while, and compare each when it is taken and released."""
         dut, held = self.dut, deque()
         while count or held:
             take = release = 0
@@ -122,7 +123,7 @@ async def tiles_arrive_in_order(dut):
     for stalls, latency, pace in ((0.0, 120, 0), (0.3, 10, 5), (0.0, 10, 60)):
         bench = Bench()
         await bench.begin(dut, latency=latency, stalls=stalls, pace=pace)
-        words = []
+        words, last = [], (0, 0)
         for _ in range(12):
             k, depth, tiles = random.choice([1, 16, 17, 100]), random.choice([3, 4, 5]), random.choice([0, 1, 2, 7])
             if random.random() < 0.5 and words:
