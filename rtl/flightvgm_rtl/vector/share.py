@@ -17,8 +17,8 @@ class Share(wiring.Component):
     """``fp32(1 / i)`` of a count i of at least 1, the correctly rounded quotient.
 
     One digit a cycle by restoring division; the quotient of a count that is no power of two is no tie, so that its
-    25th digit decides. ``i`` is taken where ``start`` is set; ``o`` is there ``latency`` cycles later, and stays. A start
-    before that gives up the count before it.
+    25th digit decides. ``i`` is taken where ``start`` is set; ``o`` is there ``latency`` cycles later, and stays. A
+    start before that gives up the count before it.
 
     Members
     -------
