@@ -76,7 +76,9 @@ class Supervisor(wiring.Component):
     pcs, stuck_pcs : In(Vector(24, cores))
         As the cores give them.
     watchdog : In(64)
-    resetting, reset_timeout : Out(1)
+    resetting : Out(1)
+        From the wish of the host until all is reset.
+    reset_timeout : Out(1)
     error : Out(Fault)
     error_core : Out(4)
     end_code : Out(8)
@@ -120,7 +122,8 @@ class Supervisor(wiring.Component):
         )
         self._aim = Signal(Aim)
         self._timer, self._count = Signal(range(timeout)), Signal(range(2 * REGISTERS))
-        self._wanted, self._ran = Signal(), Signal()  # A reset was asked for; a program ran.
+        self._wanted, self._resets = Signal(), Signal()  # A reset was asked for; one is in work.
+        self._ran = Signal()
 
     def elaborate(self, _: Any) -> Module:
         """Step from start to stop, and note the first error."""
@@ -136,6 +139,7 @@ class Supervisor(wiring.Component):
         ]
         with m.If(self.reset):
             m.d.sync += self._wanted.eq(1)
+        m.d.comb += self.resetting.eq(self._resets | self._wanted)
         m.d.sync += [self._timer.eq(self._timer + 1), self.started.eq(0), self.stopped.eq(0)]
         with m.FSM():
             self._idle_states(m)
@@ -148,7 +152,7 @@ class Supervisor(wiring.Component):
     def _begin(self, m: Module, aim: Aim) -> None:
         """Drain bursts, then reset."""
         m.d.sync += [self._aim.eq(aim), self._timer.eq(0), self.stop.eq(1), self.run.eq(0), self.reset_timeout.eq(0)]
-        m.d.sync += self.resetting.eq(aim == Aim.RESET)
+        m.d.sync += self._resets.eq(aim == Aim.RESET)
         if aim == Aim.RESET:
             m.d.sync += self._wanted.eq(0)
         m.next = "DRAIN"
@@ -203,7 +207,7 @@ class Supervisor(wiring.Component):
                 with m.If(valids[core]):
                     m.d.sync += [self.error.eq(self.faults[core]), self.error_core.eq(core)]
             self._begin(m, Aim.STOP)
-        with m.Elif(self.ledger_fault.valid):
+        with m.Elif(self.ledger_fault.valid & ~self.started):  # A start makes the ledger forget it.
             m.d.sync += self.error.eq(self.ledger_fault)
             self._begin(m, Aim.STOP)
         with m.Elif(self.ended.all()):
@@ -233,7 +237,7 @@ class Supervisor(wiring.Component):
 
     def _stop_states(self, m: Module) -> None:
         with m.State("FLUSH"), m.If(self.flushed | self._timer.all()):
-            m.d.sync += [self.flush.eq(0), self.stop.eq(1), self.resetting.eq(0)]
+            m.d.sync += [self.flush.eq(0), self.stop.eq(1), self._resets.eq(0)]
             with m.If(~self.error.valid & self.ledger_fault.valid):
                 m.d.sync += self.error.eq(self.ledger_fault)
             with m.Elif(~self.error.valid & (self._aim == Aim.START) & ~self.balanced):
