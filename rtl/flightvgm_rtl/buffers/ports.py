@@ -16,14 +16,14 @@ class Kind(enum.Enum, shape=2):
 
     ROW = 0  # One bank, the whole word.
     PAIR = 1  # The banks `bank` and `bank + 1`: each takes 16 bytes of the data, replicated to both halves of its word.
-    VALUES = 2  # From `bank` on, as many banks as values: each takes one value of 16 bits, replicated to its whole word.
+    VALUES = 2  # From `bank` on, a bank for each value: it takes 16 bits, replicated to its whole word.
 
 
 def operand_write(banks: int, words: int) -> data.StructLayout:
     """Layout of a write to an operand buffer of ``words`` words in each of its banks.
 
-    VALUES takes ``min(8, banks)`` values from the lowest bits of ``data``. ``entry`` goes to the entry of the word, of bank ``bank``, where
-    ``entry_enable`` is set; a write without strobes writes the entry only.
+    VALUES takes ``min(8, banks)`` values from the lowest bits of ``data``. ``entry`` goes to the entry of the word, of
+    bank ``bank``, where ``entry_enable`` is set; a write without strobes writes the entry only.
     """
     return data.StructLayout(
         {
@@ -39,7 +39,7 @@ def operand_write(banks: int, words: int) -> data.StructLayout:
 
 
 class BackPort(wiring.Signature):
-    """Read-back of an operand buffer, as a loader sees it: a request stream, and data ``BACK_LATENCY`` cycles behind each transfer."""
+    """Read-back of an operand buffer, as a loader sees it: requests, and data ``BACK_LATENCY`` cycles behind each."""
 
     def __init__(self, banks: int, words: int) -> None:
         place = data.StructLayout({"bank": range(max(2, banks)), "word": range(words)})

@@ -5,6 +5,7 @@ import random
 import cocotb
 from cocotb.triggers import ReadOnly, RisingEdge
 from cocotb.utils import get_sim_time
+
 from harness.drive import PARAMETERS, receive, send, start
 
 
