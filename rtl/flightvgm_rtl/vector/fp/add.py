@@ -113,4 +113,5 @@ class FpAdd(wiring.Component):
         magnitude = Signal(31)
         rounded_exponent = delay(m, biased[:8], 2, "rounded_exponent")
         m.d.comb += magnitude.eq(Cat(upper, rounded_exponent) + increment)
-        m.d.sync += self.o.eq(Cat(Mux(delay(m, flushed, 1, "zero"), 0, magnitude), negative))
+        result = Cat(Mux(delay(m, flushed, 1, "zero"), 0, magnitude), negative)
+        m.d.comb += self.o.eq(register(m, result, "result"))

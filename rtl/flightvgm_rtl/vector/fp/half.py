@@ -41,7 +41,7 @@ class HalfToFp(wiring.Component):
             below.eq(Cat(Const(0, 13), ((fraction << 1) << zeros)[:10], (_ONE - _HALF_ONE - zeros)[:8])),
             magnitude.eq(Mux(exponent.any(), normal, Mux(fraction.any(), below, 0))),
         ]
-        m.d.sync += self.o.eq(Cat(magnitude, self.i[15]))
+        m.d.comb += self.o.eq(register(m, Cat(magnitude, self.i[15]), "result"))
         return m
 
 
@@ -92,8 +92,9 @@ class FpToHalf(wiring.Component):
         offset = delay(m, base, 1, "offset")
         magnitude = Signal(15)
         m.d.comb += magnitude.eq(Cat(Const(0, 10), offset) + upper + increment)
-        m.d.sync += [
-            self.o.eq(Cat(Mux(saturated, 0x7BFF, magnitude), delay(m, self.i[31], 2, "sign"))),
-            self.o_saturated.eq(saturated),
+        result = Cat(Mux(saturated, 0x7BFF, magnitude), delay(m, self.i[31], 2, "sign"))
+        m.d.comb += [
+            self.o.eq(register(m, result, "result")),
+            self.o_saturated.eq(register(m, saturated, "result_saturated")),
         ]
         return m

@@ -66,7 +66,8 @@ class IntToFp(wiring.Component):
         m.d.comb += biased.eq(delay(m, scaled, 3, "scaled") + rounded[24])
         flushed = delay(m, nothing, 3, "zero") | (biased <= 0)
         sign = delay(m, self.i[-1], self._parts + 4, "sign")
-        m.d.sync += self.o.eq(Mux(flushed, Cat(Const(0, 31), sign), Cat(rounded[:23], biased[:8], sign)))
+        result = Mux(flushed, Cat(Const(0, 31), sign), Cat(rounded[:23], biased[:8], sign))
+        m.d.comb += self.o.eq(register(m, result, "result"))
         return m
 
     def _magnitude(self, m: Module) -> Value:

@@ -47,7 +47,8 @@ class FpMul(wiring.Component):
         rounded = Signal(25)
         m.d.comb += [rounded.eq(upper[1:] + upper[0]), packed.eq(exponent + rounded[24])]
         least = (packed[9] == 0) & packed[:9].any() & ~zero
-        m.d.sync += self.o.eq(Cat(Mux(least, Cat(rounded[:23], packed[:8]), 0), sign))
+        result = Cat(Mux(least, Cat(rounded[:23], packed[:8]), 0), sign)
+        m.d.comb += self.o.eq(register(m, result, "result"))
         return m
 
     @staticmethod

@@ -51,5 +51,6 @@ class Reciprocal(wiring.Component):
         fraction = Signal(23)
         m.d.comb += fraction.eq(quotient[1:24] + quotient[0])
         flushed = biased[8] | ~biased.any()
-        m.d.sync += self.o.eq(Mux(flushed, 0, Cat(Mux(power, 0, fraction), biased[:8])))
+        result = Mux(flushed, 0, Cat(Mux(power, 0, fraction), biased[:8]))
+        m.d.comb += self.o.eq(register(m, result, "result"))
         return m
