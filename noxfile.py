@@ -21,7 +21,7 @@ def lint(session: nox.Session) -> None:
 def test(session: nox.Session) -> None:
     """Run the tests; arguments after ``--`` go to pytest. Benches of components need Icarus Verilog."""
     session.install("-e", ".[test,video,rtl,cosim]")
-    session.run("pytest", *session.posargs)
+    session.run("pytest", "-n", "auto", "--dist", "loadgroup", *session.posargs)
 
 
 @nox.session

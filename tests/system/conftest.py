@@ -15,6 +15,13 @@ from flightvgm_sim.cosim.build import BuildError, cache, verilator_root
 OPTIMISE = int(os.environ.get("FLIGHTVGM_OPTIMISE", "1"))  # A model is built in half the time that -O3 takes.
 
 
+def pytest_collection_modifyitems(items):
+    """All that needs the chip runs in one process, which builds it once."""
+    for item in items:
+        if "system" in item.path.parts:
+            item.add_marker(pytest.mark.xdist_group("chip"))
+
+
 def _digest():
     """Of the sources of the gateware, so that it is emitted once."""
     import amaranth
