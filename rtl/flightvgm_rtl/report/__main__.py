@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +12,7 @@ from amaranth.hdl import UnusedElaboratable
 from flightvgm_arch.presets import by_name
 from flightvgm_rtl.emit import component_verilog
 from flightvgm_rtl.report.components import CARRY_BITS, FAN_OUT, LUTS_PER_DSP, PACKED_PER_DSP, Part, parts
-from flightvgm_rtl.report.netlist import Measure, measure
+from flightvgm_rtl.report.netlist import Measure, deep_paths, measure, wide_nets
 from flightvgm_rtl.report.synthesis import netlist
 
 _HEAD = """# Components
@@ -22,8 +21,11 @@ _HEAD = """# Components
 
 Components of `{preset}`, mapped by Yosys for UltraScale+ with DSP58 and memories as black boxes: a ranking of depth,
 never a clock rate. *Packed*: two functions of at most five inputs together share a LUT. *Levels*: most LUTs between
-registers. *Carry*: most carry bits in a stage. *Fan-out*: most loads of a net that enables, resets or selects. Bounds:
-{levels}.
+registers; a product that fits a DSP58 is one, and ends a path. *Carry*: most carry bits in a stage. *Fan-out*: most
+cells that any net drives, clocks excluded. Bounds: {levels}.
+
+A grid of depth 1, that of `TINY`, is listed for the record: no cascade shares the cost of its residues and sums, and
+the bound of LUTs does not hold for it.
 
 | component | LUT | packed | flip-flops | DSP58 | memories | levels | carry | fan-out | latency | throughput |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
@@ -34,19 +36,26 @@ _BOUNDS = (
 )
 
 
+_PROCESSES = 2  # Yosys at once: the largest components take 2 GiB each.
+_PATHS = 5  # Paths and nets of a component that are printed.
+
+
 def _measured(part: Part) -> tuple[Part, Measure, str]:
     component = part.make()
     latency = getattr(component, "latency", None)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnusedElaboratable)
         text = component_verilog(component, "top", vendor=True)
-    return part, measure(netlist(text, "top"), "top"), "-" if latency is None else str(latency)
+    mapped = netlist(text, "top")
+    details = [*deep_paths(mapped, "top", part.levels)[:_PATHS], *wide_nets(mapped, "top", FAN_OUT)[:_PATHS]]
+    print("\n".join((part.name, *(f"    {line}" for line in details))), file=sys.stderr, flush=True)
+    return part, measure(mapped, "top"), "-" if latency is None else str(latency)
 
 
 def _excess(part: Part, found: Measure) -> list[str]:
     """Sentences about what exceeds its bound."""
     bounds = [("LUT levels", found.levels, part.levels), ("carry bits", found.carry, CARRY_BITS),
-              ("loads of a control net", found.fan_out, FAN_OUT)]  # fmt: skip
+              ("loads of a net", found.fan_out, FAN_OUT)]  # fmt: skip
     words = [f"{part.name}: {value} {what} exceed {most}" for what, value, most in bounds if value > most]
     if part.per_dsp and found.packed > PACKED_PER_DSP * found.dsps and found.luts > LUTS_PER_DSP * found.dsps:
         words.append(f"{part.name}: {found.packed / found.dsps:.0f} packed LUT for each DSP58 exceed {PACKED_PER_DSP}")
@@ -54,9 +63,12 @@ def _excess(part: Part, found: Measure) -> list[str]:
 
 
 def main(target: str, preset: str = "SMALL", *names: str) -> int:
-    """Write the table of a preset; some components only where their names are given."""
+    """Write the table of a preset; some components only where their names are given.
+
+    What exceeds its bound is traced on standard error: nets of the deepest paths, and the widest nets.
+    """
     chosen = [part for part in parts(by_name(preset)) if not names or part.name in names]
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(_PROCESSES) as pool:
         results = list(pool.map(_measured, chosen))
     lines, excess = [], []
     for part, found, latency in results:

@@ -82,6 +82,7 @@ def parts(config: Config) -> tuple[Part, ...]:
             ARRAY_LEVELS,
             per_dsp=True,
         ),
+        Part("Grid, 1 x 4 x 1", lambda: Grid(rows=1, columns=4, depth=1), "a feed a cycle", ARRAY_LEVELS),
         Part("Edge of a row", lambda: Edge(depth=depth, column=False), "a piece a cycle", ARRAY_LEVELS),
         Part("Edge of a column", lambda: Edge(depth=depth, column=True), "a piece a cycle", ARRAY_LEVELS),
         Part(

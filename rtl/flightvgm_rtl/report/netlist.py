@@ -62,7 +62,7 @@ def measure(netlist: Mapping[str, Any], top: str) -> Measure:
         packed=luts - _pairs(cells.values()),
         flip_flops=sum(kinds[kind] for kind in _FLIP_FLOPS),
         dsps=sum(count for kind, count in kinds.items() if kind.startswith("DSP")),
-        memories=sum(count for kind, count in kinds.items() if kind.startswith("flightvgm_ram")),
+        memories=sum(count for kind, count in kinds.items() if kind.startswith(("flightvgm_ram", "RAMB"))),
         levels=max((levels for levels, _ in _depths(cells).values()), default=0),
         carry=_carry(cells),
         fan_out=max(_loads(cells).values(), default=0),
