@@ -11,6 +11,7 @@ from amaranth.lib.wiring import In, Out
 from flightvgm_rtl.buffers.collector_lane import CollectorLane, PlacedValue
 from flightvgm_rtl.buffers.ports import GRANULES, WORD_BITS
 from flightvgm_rtl.lib.fifo import Fifo
+from flightvgm_rtl.lib.pipeline import register
 from flightvgm_rtl.lib.unit import place
 
 BLOCK_ROW_BITS = 7
@@ -104,12 +105,17 @@ class Collector(wiring.Component):
         current = Signal(result_block(self._words), reset_less=True)
         m.d.comb += [self.busy.eq(active | blocks.o.valid), blocks.o.ready.eq(~active)]
         address = Signal(_WALK_BITS, reset_less=True)
+        # ``current.zero`` for the data alone, which is load enough.
+        blank = Signal(reset_less=True, attrs={"keep": "true"})
         with m.If(~active):
             m.d.sync += [current.eq(blocks.o.p), address.eq(blocks.o.p.word), active.eq(blocks.o.valid)]
-        self._walk(m, lanes, active, current, address)
+            m.d.sync += blank.eq(blocks.o.p.zero)
+        self._walk(m, lanes, active, current, address, blank)
         return m
 
-    def _walk(self, m: Module, lanes: list[CollectorLane], active: Signal, current: Any, address: Signal) -> None:
+    def _walk(
+        self, m: Module, lanes: list[CollectorLane], active: Signal, current: Any, address: Signal, blank: Signal
+    ) -> None:
         """Write a word in each cycle in which its lane has one."""
         row = Signal(range(self._rows + 1))
         index = Signal(BLOCK_VALUE_BITS)
@@ -136,17 +142,20 @@ class Collector(wiring.Component):
         m.d.comb += [word.eq(address + index), beyond.eq(step & (word >= self._words))]
         with m.If(beyond):
             m.d.sync += self.overrun.eq(1)
+        strobe = Signal(GRANULES)
+        m.d.comb += self.write.strobe.eq(strobe)
         m.d.sync += [
-            self.write.strobe.eq(Mux(step & ~beyond, start & stop, 0)),
+            strobe.eq(Mux(step & ~beyond, start & stop, 0)),
             self.written.eq(leave),
             self.done.eq(leave & current.last),
         ]
+        data = Mux(blank, 0, Array(lane.o.p for lane in lanes)[row])
+        m.d.comb += [
+            self.write.word.eq(register(m, word[: len(self.write.word)], "written_word")),
+            self.write.data.eq(register(m, data, "written_data")),
+        ]
         with m.If(step):
-            m.d.sync += [
-                self.write.word.eq(word),
-                self.write.data.eq(Mux(current.zero, 0, Array(lane.o.p for lane in lanes)[row])),
-                index.eq(Mux(final, 0, index + 1)),
-            ]
+            m.d.sync += index.eq(Mux(final, 0, index + 1))
             with m.If(final):
                 m.d.sync += [row.eq(row + 1), address.eq(address + current.pitch)]
         with m.If(leave):

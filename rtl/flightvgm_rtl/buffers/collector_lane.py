@@ -53,8 +53,9 @@ class CollectorLane(wiring.Component):
         m.d.comb += entered.as_value().eq(
             Cat(Mux(place == number, self.i.data, word[number]) for number in range(GRANULES))
         )
-        with m.If(self.i.placed.valid):
-            m.d.sync += word.eq(entered)
+        for number in range(GRANULES):  # An enable for each value: one for all would drive the whole word.
+            with m.If(self.i.placed.valid & (place == number)):
+                m.d.sync += word[number].eq(self.i.data)
         m.d.comb += [
             fifo.i.valid.eq(self.i.placed.valid & self.i.placed.push),
             fifo.i.p.eq(entered),
