@@ -134,11 +134,23 @@ def simulated(
     def session() -> Session:
         progress(0.0)
         verilator_root()
+        _check_memory(config)
         text = emit(config).text
         device = CosimDevice(config, text, verify=how.verify, waveform=how.waveform, progress=progress)
         return Session(device, program)
 
     return SimulatedBackend(session, config, program, how)
+
+
+def _check_memory(config: Config) -> None:
+    """Refuse, before a model is built, a machine whose memory cannot be had; pages that nobody touches cost nothing."""
+    try:
+        np.empty(config.memory_bytes // 4 * 5, np.uint8)  # Bytes, and the cycle of the last write of each 32.
+    except MemoryError:
+        raise SimulationError(
+            f"the {config.memory_bytes >> 20:,} MiB of memory of '{config.name}' cannot be had here; "
+            "simulate a machine with less, such as SMALL"
+        ) from None
 
 
 class SimulatedBackend:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ from flightvgm.runtime.cosim import Difference, MismatchError
 from flightvgm.runtime.device import DeviceError
 from flightvgm.runtime.places import place
 from flightvgm.runtime.simulated import Simulation, SimulationError
+from flightvgm_arch.presets import SMALL
 
 PROMPT = "a red circle moving right"
 
@@ -96,6 +98,21 @@ def test_a_broken_step_is_refused(generate, tmp_path):
 def test_what_cannot_be_simulated_is_refused(how, words):
     with pytest.raises(ValueError, match=words):
         Simulation(**how)
+
+
+def test_a_memory_that_cannot_be_had_is_refused_before_a_model_is_built(tiny_checkpoint, fake_chip, monkeypatch):
+    vast = replace(SMALL, name="VAST", memory_bytes=1 << 40)
+    empty = np.empty
+
+    def limited(shape, *arguments, **options):
+        if isinstance(shape, int) and shape > 1 << 39:
+            raise MemoryError
+        return empty(shape, *arguments, **options)
+
+    monkeypatch.setattr(np, "empty", limited)
+    with pytest.raises(SimulationError, match=r"1,048,576 MiB of memory of 'VAST' cannot be had"):
+        Pipeline.from_pretrained(tiny_checkpoint, preset=vast, backend="cosim")(PROMPT)
+    assert fake_chip.made == 0
 
 
 def test_other_backends_simulate_nothing(tiny_checkpoint):
