@@ -17,7 +17,8 @@ from flightvgm_rtl.control.watch import Watch
 from flightvgm_rtl.lib.fault import Fault
 from flightvgm_rtl.lib.vector import Vector
 
-_RESET_CYCLES = 8
+_PAUSE_CYCLES = 8
+_RESET_CYCLES = 128  # Resets hop through rows and parts: all of them are in reset together for a while.
 _END_CODE_BITS = 8
 
 
@@ -121,7 +122,7 @@ class Supervisor(wiring.Component):
             }
         )
         self._aim = Signal(Aim)
-        self._timer, self._count = Signal(range(timeout)), Signal(range(2 * REGISTERS))
+        self._timer, self._count = Signal(range(timeout)), Signal(range(2 * _RESET_CYCLES))
         self._wanted, self._resets = Signal(), Signal()  # A reset was asked for; one is in work.
         self._ran = Signal()
 
@@ -166,7 +167,7 @@ class Supervisor(wiring.Component):
                 self._begin(m, Aim.START)
                 m.d.sync += [self.error.eq(0), self.error_core.eq(0), self.end_code.eq(0)]
         # A pause, since a burst that begins when `stop` rises is seen a little later.
-        drained = self.quiet & (self._timer >= _RESET_CYCLES)
+        drained = self.quiet & (self._timer >= _PAUSE_CYCLES)
         with m.State("DRAIN"), m.If(drained | self._timer.all()):
             m.d.sync += [self.reset_timeout.eq(~self.quiet), self._count.eq(0), self.core_reset.eq(1)]
             m.next = "CLEAR"

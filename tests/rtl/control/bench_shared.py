@@ -185,7 +185,7 @@ async def a_reset_drains_bursts_first(dut):
     assert await chip.host.read("STATUS") == 0
     dut.quiet.value = 0
     await chip.host.write("RESET", 1)
-    await ClockCycles(dut.clk, TIMEOUT + 200)
+    await ClockCycles(dut.clk, TIMEOUT + 500)  # And the reset itself.
     assert await chip.host.read("STATUS") == 8
     dut.quiet.value = 1
     await chip.again()
