@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from flightvgm_arch.errors import ErrorCode
 from flightvgm_rtl.array.matrix_done import MatrixDone
+from flightvgm_rtl.array.matrix_origin import MatrixOrigin
 from flightvgm_rtl.array.ports import drained, tile
 from flightvgm_rtl.array.ring import RingPort
 from flightvgm_rtl.array.sequencer import Sequencer
@@ -21,6 +22,7 @@ from flightvgm_rtl.buffers.collector import Collector
 from flightvgm_rtl.buffers.ports import ResultRead
 from flightvgm_rtl.buffers.result import READERS, ResultBuffer
 from flightvgm_rtl.control.commands import Increment, command
+from flightvgm_rtl.control.faults import Faults
 from flightvgm_rtl.lib.fault import Fault
 from flightvgm_rtl.vector.epilogue_rows import EpilogueRows
 from flightvgm_rtl.vector.softmax import Softmax
@@ -98,22 +100,38 @@ class MatrixUnit(wiring.Component):
         wiring.connect(m, dispatch.block, collector.block)
         wiring.connect(m, account.o, ending.sum)
         wiring.connect(m, ending.post, wiring.flipped(self.post))
+        beyond = self._results(m, collector, dispatch)
         m.d.comb += [
             dispatch.written.eq(collector.written),
             dispatch.drained.eq(Cat(result.valid & result.last for result in self.drained[0])),
             ending.written.eq(collector.done),
             self.done.eq(ending.done),
-            sequencer.stop.valid.eq(dispatch.mismatch | collector.overrun),
+            sequencer.stop.valid.eq(dispatch.mismatch | collector.overrun | beyond),
             sequencer.stop.code.eq(Mux(dispatch.mismatch, ErrorCode.RING_MISMATCH, ErrorCode.BUFFER_OVERRUN)),
-            self.fault.eq(sequencer.fault),
             self.busy.eq(sequencer.busy | dispatch.busy | ending.busy),
             self.active.eq(collector.written | dispatch.o.valid & dispatch.o.ready | self.drained[0][0].valid),
         ]
-        self._results(m, collector, dispatch)
+        self._faults(m, sequencer, beyond)
         return m
 
-    def _results(self, m: Module, collector: Collector, dispatch: Dispatch) -> None:
-        """From sums to the result buffer, by way of the softmax for scores."""
+    def _faults(self, m: Module, sequencer: Sequencer, beyond: Signal) -> None:
+        """Report what the sequencer finds, or factors of results that are no numbers."""
+        m.submodules.origin = origin = MatrixOrigin(segments=self._shape.segments)
+        m.submodules.faults = faults = Faults(sources=2)
+        for segment, result in zip(origin.i, self.drained[0], strict=True):
+            m.d.comb += segment.eq(result)
+        m.d.comb += [
+            origin.begins.eq(sequencer.account.valid & sequencer.account.ready),
+            origin.command.eq(sequencer.account.p),
+            faults.i[0].valid.eq(beyond),
+            faults.i[0].code.eq(ErrorCode.FIELD_RANGE),
+            faults.i[0].pc.eq(origin.pc),
+            faults.i[1].eq(sequencer.fault),
+            self.fault.eq(faults.o),
+        ]
+
+    def _results(self, m: Module, collector: Collector, dispatch: Dispatch) -> Signal:
+        """From sums to the result buffer, by way of the softmax for scores; gives whether a factor was no number."""
         shape = self._shape
         m.submodules.epilogue = epilogue = EpilogueRows(
             rows=shape.rows, columns=shape.columns, segments=shape.segments, gelu_rows=shape.gelu_rows
@@ -148,3 +166,4 @@ class MatrixUnit(wiring.Component):
             ]
         for outer, inner in zip(self.read, result.read, strict=True):
             wiring.connect(m, wiring.flipped(outer), inner)
+        return epilogue.beyond

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Array, Module, Mux, Signal
+from amaranth.hdl import Array, Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from flightvgm_rtl.array.ports import TileKind, drained
 from flightvgm_rtl.buffers.collector_lane import Placed, PlacedValue
 from flightvgm_rtl.lib.pipeline import delay, register
+from flightvgm_rtl.lib.vector import Vector
+from flightvgm_rtl.vector.flow import outside
 from flightvgm_rtl.vector.fp.add import FpAdd
 from flightvgm_rtl.vector.fp.half import FpToHalf
 from flightvgm_rtl.vector.fp.mul import FpMul
@@ -50,6 +52,8 @@ class EpilogueLane(wiring.Component):
         Results in the order of the columns.
     saturated : Out(1)
         The result saturated.
+    beyond : Out(1)
+        A scale or bias of MM8 is 2^48 or more in magnitude, or no number.
     """
 
     def __init__(self, *, segments: int) -> None:
@@ -62,6 +66,7 @@ class EpilogueLane(wiring.Component):
                 "gelu_i": In(PlacedWord),
                 "o": Out(PlacedValue),
                 "saturated": Out(1),
+                "beyond": Out(1),
             }
         )
 
@@ -76,6 +81,9 @@ class EpilogueLane(wiring.Component):
         scaled = item.tag.kind == TileKind.MM8
         column_scale = register(m, Mux(scaled, item.column_scale, _ONE), "column_scale")
         bias = register(m, Mux(scaled, item.bias, _MINUS_ZERO), "bias")
+        factors = Signal(Vector(32, 3))
+        m.d.comb += factors.eq(Cat(item.row_scale, item.column_scale, item.bias))
+        m.d.comb += self.beyond.eq(outside(m, factors, (item.valid & scaled).replicate(3), "beyond"))
         m.d.comb += [
             by_row.i_a.eq(register(m, item.data, "value")),
             by_row.i_b.eq(self._row_scale(m, item)),

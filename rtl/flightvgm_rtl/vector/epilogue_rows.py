@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Module, Value
+from amaranth.hdl import Cat, Module, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -33,6 +33,8 @@ class EpilogueRows(wiring.Component):
     o : Out(PlacedValue) of each row
     saturations : Out
         Results that saturated, a few cycles later.
+    beyond : Out(1)
+        A scale or bias was too large or no number; some cycles later, but before its results leave.
     """
 
     def __init__(self, *, rows: int, columns: int, segments: int, gelu_rows: int) -> None:
@@ -43,6 +45,7 @@ class EpilogueRows(wiring.Component):
                 "reciprocal": In(ReciprocalWrite).array(rows),
                 "o": Out(PlacedValue).array(rows),
                 "saturations": Out(range(rows + 1)),
+                "beyond": Out(1),
             }
         )
 
@@ -63,6 +66,7 @@ class EpilogueRows(wiring.Component):
             place(m, platform, f"epilogue_gelu_r{len(shared)}_c{self._columns}", unit, f"gelu_{first}")
             for number, lane in enumerate(shared):
                 m.d.comb += [unit.i[number].eq(lane.gelu_o), lane.gelu_i.eq(unit.o[number])]
+        m.d.sync += self.beyond.eq(Cat(lane.beyond for lane in lanes).any())
         counts: list[Value] = [lane.saturated for lane in lanes]
         level = 0
         while len(counts) > 1:
