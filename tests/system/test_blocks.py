@@ -6,6 +6,7 @@ import pytest
 from flightvgm.recipes import load_recipe
 from flightvgm.recipes.recipe import parse_recipe
 from flightvgm_arch.presets import TINY
+from flightvgm_arch.sites import SITE_NAMES
 from harness.case import Case
 
 MOST = 3_000_000  # Cycles.
@@ -84,6 +85,43 @@ def test_blocks_are_those_of_the_golden_machine(make_device, name, recipe):
     device = make_device(**MEMORIES[place % len(MEMORIES)], seed=place)
     run(device, Case(**CASES[name]), RECIPES[recipe])
     check_counters(device)
+
+
+def draw(seed):
+    """A random model, video size and recipe."""
+    rng = np.random.default_rng(seed)
+    heads, text = int(rng.integers(1, 4)), int(rng.integers(1, 6))
+    case = Case(
+        width=heads * int(rng.choice([16, 24, 32])), heads=heads, grid=tuple(map(int, rng.integers(1, (4, 4, 5)))),
+        text=text, valid=tuple(map(int, rng.integers(0, text + 1, 2))), mlp_ratio=float(rng.choice([0.5, 1.5, 4.0])),
+        seed=seed,
+    )  # fmt: skip
+    sites = {}
+    for name in rng.permutation(SITE_NAMES)[: rng.integers(1, len(SITE_NAMES) + 1)]:
+        axes = "".join(rng.permutation(list("thw")))
+        first, second = sorted(map(int, rng.integers(0, 4, 2)))
+        slots = " / ".join(slot or "-" for slot in (axes[:first], axes[first:second], axes[second:]))
+        thetas = {key: float(rng.uniform(0.3, 0.98)) for key in ("theta_group", "theta_chunk")}
+        chunk = list(map(int, rng.integers(1, 4, 2)))
+        sites[str(name)] = {"grid": slots, "group": int(rng.integers(1, 5)), "chunk": chunk, **thetas}
+    return case, parse_recipe("random", {"sites": sites})
+
+
+def check_drawn(make_device, seed):
+    device = make_device(**MEMORIES[seed % len(MEMORIES)], seed=seed)
+    run(device, *draw(seed))
+    check_counters(device)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_random_blocks_agree(make_device, seed):
+    check_drawn(make_device, seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(8, 108))
+def test_many_random_blocks_agree(make_device, seed):
+    check_drawn(make_device, seed)
 
 
 def test_programs_follow_each_other_on_a_chip(make_device):

@@ -5,6 +5,7 @@ import pytest
 
 from flightvgm_arch.errors import ErrorCode as Code
 from flightvgm_arch.isa import BY_NAME, HEADER_BITS, Address, Reg, encode
+from flightvgm_sim.golden import records
 from harness.refusals import ATTEND, CASES, LOAD, PRODUCT, SITE, STORE, TILES, WALK
 from system.board import HOME, SIZE, Board, op
 
@@ -182,6 +183,54 @@ def test_an_end_has_its_code(board):
     assert board.device._get("END_CODE") == 7
     good(board, 0)
     assert board.device._get("END_CODE") == 0
+
+
+def numbers(board, what, value):
+    """A program that takes a number from memory, in each of its roles."""
+    bad = value.view(np.uint8)
+    ones = {"x": np.ones((4, 16), np.float16), "y": np.ones((4, 16), np.float16), "p": np.ones((3, 16), np.float32)}
+    packed = records.pack(np.ones((4, 16), np.int8), np.ones(4, np.float32), np.full(4, 8, np.int32))
+    tiles = records.pack_tiles(np.ones((4, 16), np.int8), np.ones(4, np.float32), np.ones(4, np.float32), 4)
+    contents = {**ones, "record": packed, "tile": tiles, "rope": np.ones((4, 16), np.float32)}
+    places = {name: X + 4096 * number for number, name in enumerate(contents)}
+    for name, content in contents.items():
+        raw = content.reshape(-1).view(np.uint8).copy()
+        if what in OFFSETS and OFFSETS[what][0] == name:
+            raw[OFFSETS[what][1] :][: bad.size] = bad
+        board.put(places[name], raw)
+    board.put(Y, np.zeros(4, np.uint32))
+    vectors = op("LOADA", **{**LOAD, "source": places["p"], "count": 3}, target=2, signals=[(1, 1)])
+    table = op("LOADA", **{**LOAD, "source": places["rope"]}, target=2, to=256, signals=[(1, 1)])
+    walk = {"x": places["x"], "y": places["y"], "map_in": Y, "width": 16, "count": 4, "out": Y + 4096}
+    rows = op("ROWS", "add", "gated", "modulate", "quantise", **walk, shift=64, scale=128, waits=[(1, 2)])
+    load = {**LOAD, "source": places["x"], "pitch": 32, "row_bytes": 32, "heads": 1, "head_dim": 16}
+    turned = op("LOADA", **load, transform=2, norm=0, rope=256, waits=[(1, 2)])
+    bytes_ = op(
+        "LOADA", **{**LOAD, "source": places["record"], "pitch": 32, "row_bytes": 32, "to_pitch": 32}, signals=[(2, 1)]
+    )
+    product = op("MM", **PRODUCT, waits=[(2, 1)])
+    weights = op("LOADW", **{**TILES, "source": places["tile"]})
+    programs = {"rows": [vectors, table, rows], "load": [vectors, table, turned], "product": [bytes_, weights, product]}
+    return programs[OFFSETS[what][2]]
+
+
+OFFSETS = {
+    "a gate": ("p", 4, "rows"), "a shift": ("p", 64 + 60, "rows"), "a scale": ("p", 128, "rows"),
+    "a value of x": ("x", 34, "rows"), "a value of y": ("y", 2, "rows"), "a value of a head": ("x", 30, "load"),
+    "a weight of the norm": ("p", 8, "load"), "a cosine": ("rope", 192, "load"),
+    "the scale of a record": ("record", 24, "product"), "the scale of a channel": ("tile", 64, "product"),
+    "a bias": ("tile", 64 + 20, "product"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", OFFSETS)
+def test_numbers_with_which_a_result_could_overflow_are_refused(board, what):
+    half = "value" in what
+    for number in (np.inf, -np.inf, np.nan, *(() if half else (2.0**48, -(2.0**60)))):
+        program = numbers(board, what, np.array([number], np.float16 if half else np.float32))
+        assert board.agree(program).code is Code.FIELD_RANGE
+        good(board, 3)
+    board.run(numbers(board, what, np.array([1 + 2.0**-10], np.float16 if half else np.float32)))
 
 
 def test_a_row_behind_the_limit_is_not_written(board):
