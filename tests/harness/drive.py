@@ -17,12 +17,17 @@ PARAMETERS: dict[str, Any] = json.loads(os.environ.get("BENCH", "{}"))
 SETTLING = 4  # Cycles after a reset in which parts that it reaches later are still in reset.
 
 
-async def start(dut: Any, *, cycles: int = 2) -> None:
-    """Start the clock, with all inputs at zero, and reset; return when all parts are out of it."""
+async def start(dut: Any) -> None:
+    """Start the clock, with all inputs at zero, and reset."""
     for name in PARAMETERS["inputs"]:
         getattr(dut, name).value = 0
-    dut.rst.value = 1
     Clock(dut.clk, 10, unit="ns").start()
+    await reset(dut)
+
+
+async def reset(dut: Any, *, cycles: int = 8) -> None:
+    """Reset, and return when all parts are out of it."""
+    dut.rst.value = 1
     for _ in range(cycles):
         await RisingEdge(dut.clk)
     dut.rst.value = 0

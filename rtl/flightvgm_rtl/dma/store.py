@@ -18,6 +18,7 @@ from flightvgm_rtl.dma.store_words import StoreWords
 from flightvgm_rtl.dma.walker import RowWalker
 from flightvgm_rtl.lib.fault import Fault
 from flightvgm_rtl.lib.fifo import Fifo
+from flightvgm_rtl.lib.reset import add_with_own_reset
 
 _Written = data.StructLayout({"address": ADDRESS_BITS, "pc": PC_BITS, "last": 1})
 _ROWS_MOST = 128  # Requests that wait for their answers.
@@ -73,9 +74,12 @@ class StoreUnit(wiring.Component):
         now = Signal(command("store"), reset_less=True)
         row, fill = now.body.store, now.body.fill
         filling = Signal()
-        m.submodules.check = check = StoreCheck(result_bytes=self._bytes)
-        m.submodules.words = words = StoreWords(words=self._bytes // 32)
-        m.submodules.walker = walker = RowWalker(lookups=64)
+        check = StoreCheck(result_bytes=self._bytes)
+        add_with_own_reset(m, "check", check)
+        words = StoreWords(words=self._bytes // 32)
+        add_with_own_reset(m, "words", words)
+        walker = RowWalker(lookups=64)
+        add_with_own_reset(m, "walker", walker)
         m.submodules.waiting = waiting = Fifo(_Written, depth=_ROWS_MOST, style="distributed")
         m.d.comb += [
             filling.eq(now.opcode == BY_NAME["FILL"].opcode),

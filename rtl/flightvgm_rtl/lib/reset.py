@@ -22,7 +22,7 @@ def add_with_own_reset(m: Module, name: str, component: wiring.Component) -> Non
     component : Component
         What is added.
     """
-    domain = ClockDomain(f"{name}_late", local=True)
+    domain = ClockDomain(f"{name}_of_{type(component).__name__.lower()}", local=True)  # Unlike those of outer modules.
     late = Signal(name=f"{name}_reset", reset_less=True, attrs={"keep": "true"})
     m.domains += domain
     m.d.sync += late.eq(ResetSignal())

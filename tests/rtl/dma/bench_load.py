@@ -4,14 +4,13 @@ import random
 
 import cocotb
 import numpy as np
-from cocotb.triggers import RisingEdge
 
 from flightvgm_arch.errors import ErrorCode
 from flightvgm_sim.golden.align import align
 from flightvgm_sim.golden.fp import to_fp16
 from flightvgm_sim.golden.norm import rms_norm
 from flightvgm_sim.golden.rope import rotate
-from harness.drive import PARAMETERS, start
+from harness.drive import PARAMETERS, reset, start
 from rtl.dma.model_load import World, encode
 
 SIZES = PARAMETERS["sizes"]
@@ -286,12 +285,9 @@ async def heads_are_normed_and_rotated(dut):
         await judge(dut, cases, stalls=stalls, latency=latency, memory=memory, parameters=parameters)
 
 
-async def reset(dut):
+async def begin_again(dut):
     dut.command__valid.value = 0
-    dut.rst.value = 1
-    await RisingEdge(dut.clk)
-    await RisingEdge(dut.clk)
-    dut.rst.value = 0
+    await reset(dut)
 
 
 @cocotb.test(skip=not THOROUGH)
@@ -330,7 +326,7 @@ async def bad_fields_stop_before_the_first_access(dut):
         case = Case(memory, **fields)
         assert await world.run([encode(case.fields, flags=case.flags, pc=77)]) == [code, 77], fields
         assert world.row.requests == 0
-        await reset(dut)
+        await begin_again(dut)
 
 
 @cocotb.test(skip=not THOROUGH)
@@ -364,7 +360,7 @@ async def what_shows_while_rows_come_stops_too(dut):
         world.row.bad = {case.fields["source"] + 128: errors["error"]}
         world.map.bad = {1 << 15: errors["map_error"]}
         assert await world.run([encode(case.fields, flags=case.flags, pc=5)]) == [code, 5], fields
-        await reset(dut)
+        await begin_again(dut)
 
 
 @cocotb.test(skip=not THOROUGH)
@@ -380,7 +376,7 @@ async def parameters_are_below_two_to_the_48(dut):
         case = Case(memory, target=A, count=2, row_bytes=32, heads=1, dim=16, transform=2, norm=0, rope=64)
         result = await world.run([copy.command, case.command])
         assert isinstance(result, int) if code == 0 else result == [ErrorCode.FIELD_RANGE, 0]
-        await reset(dut)
+        await begin_again(dut)
 
 
 @cocotb.test()

@@ -13,7 +13,7 @@ from flightvgm_sim.machine.buffers import Buffer
 from flightvgm_sim.machine.errors import FaultError
 from flightvgm_sim.machine.memory import Memory as GoldenMemory
 from flightvgm_sim.machine.units import store
-from harness.drive import PARAMETERS, send, start
+from harness.drive import PARAMETERS, reset, send, start
 from rtl.dma.axi_memory import DECERR, SLVERR, Memory, pack_windows
 from rtl.dma.commands import pack_command, unpack_fault
 
@@ -117,9 +117,7 @@ class Bench:
         assert fault, (name, fields)
         assert (fault[0], fault[1]) == (code, 77), (name, fields)
         await RisingEdge(self.dut.clk)
-        self.dut.rst.value = 1
-        await RisingEdge(self.dut.clk)
-        self.dut.rst.value = 0
+        await reset(self.dut)
         return fault[2]
 
 
@@ -202,9 +200,7 @@ async def errors_of_the_bus_name_the_row(dut):
     cocotb.start_soon(send(dut, "command", [pack_command("STORE", 5, (), **good)]))
     assert await bench.finish(1) == (ErrorCode.AXI_SLVERR, 5, 8192 + 3 * 64)
     await RisingEdge(dut.clk)
-    dut.rst.value = 1
-    await RisingEdge(dut.clk)
-    dut.rst.value = 0
+    await reset(dut)
     bench.writes.task.cancel()
     bench.reads.task.cancel()
     bench.memory[16384:16416] = np.arange(100, 108, dtype="<u4").tobytes()

@@ -4,10 +4,9 @@ import random
 
 import cocotb
 import numpy as np
-from cocotb.triggers import RisingEdge
 from cocotb.utils import get_sim_time
 
-from harness.drive import receive, send, start
+from harness.drive import receive, reset, send, start
 from rtl.dma.read_client import DECERR, OK, WINDOW, ReadServer
 
 FIELDS = (
@@ -111,9 +110,7 @@ async def a_failed_lookup_names_its_address(dut):
     await sender
     assert [row[3] for row in rows] == [DECERR if 16 <= n < 24 else OK for n in range(40)]
     assert rows[16][0] == 4096 + 64
-    dut.rst.value = 1
-    await RisingEdge(dut.clk)
-    dut.rst.value = 0
+    await reset(dut)
     job["map"] = (1 << 40) - 64
     sender = cocotb.start_soon(send(dut, "job", [pack(**job)]))
     rows = [unpack(word) for word in await receive(dut, "o", 40)]

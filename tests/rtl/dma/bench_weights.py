@@ -15,7 +15,7 @@ from flightvgm_sim.machine.errors import FaultError
 from flightvgm_sim.machine.operands import OperandBuffer
 from flightvgm_sim.machine.ring import Ring
 from flightvgm_sim.machine.units.load import load_weights
-from harness.drive import PARAMETERS, send, start
+from harness.drive import PARAMETERS, reset, send, start
 from rtl.dma.commands import pack_command, unpack_fault
 from rtl.dma.read_client import DECERR, ReadServer
 
@@ -187,10 +187,7 @@ async def fault_of(bench, fields):
         await RisingEdge(bench.dut.clk)
         if fault:
             break
-    bench.dut.rst.value = 1
-    await RisingEdge(bench.dut.clk)
-    bench.dut.rst.value = 0
-    await RisingEdge(bench.dut.clk)
+    await reset(bench.dut)
     return fault
 
 
