@@ -185,7 +185,7 @@ class OperandBank(wiring.Component):
         """Command of the cycle before, its control bits with a reset."""
         later = Signal(command(self._words), name=f"{name}_command")
         rest = Signal(command(self._words), name=f"{name}_payload", reset_less=True)
-        control = Signal(3, name=f"{name}_control", attrs={"keep": "true"})
+        control = Signal(3, name=f"{name}_control")
         m.d.sync += control.eq(Cat(source.valid, source.read, source.meta))
         with m.If(source.valid | source.meta):
             m.d.sync += rest.eq(source)
@@ -231,13 +231,9 @@ class OperandBank(wiring.Component):
             p_entries.read_address.eq(asked.slot),
         ]
         chosen, chosen_entry = Signal(WORD_BITS), Signal(ENTRY_BITS)
-        # ``now.from_p`` for the entry alone: the word is load enough.
-        entry_from_p = Signal(reset_less=True, attrs={"keep": "true"})
-        with m.If(asked.valid | asked.meta):
-            m.d.sync += entry_from_p.eq(asked.from_p)
         m.d.comb += [
             chosen.eq(Mux(now.from_p, p.read_data, word)),
-            chosen_entry.eq(Mux(entry_from_p, Cat(p_entries.read_data, Const(P_EXPONENT, EXPONENT_BITS)), entry)),
+            chosen_entry.eq(Mux(now.from_p, Cat(p_entries.read_data, Const(P_EXPONENT, EXPONENT_BITS)), entry)),
         ]
         return chosen, chosen_entry
 
