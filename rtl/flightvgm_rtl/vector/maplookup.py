@@ -123,7 +123,10 @@ class MapLookup(wiring.Component):
             pending.o.ready.eq(move),
             self.address.eq(Cat(Const(0, ADDRESS_BITS - LINE_BITS), p.line)),
         ]
+        half = len(beat) // 2  # Each half has its own enable, so that neither drives too many loads.
+        with m.If(wanted):
+            m.d.sync += beat[half:].eq(read.p.data[half:])
         with m.If(read.valid & wanted):
-            m.d.sync += beat.eq(read.p.data)
+            m.d.sync += beat[:half].eq(read.p.data[:half])
             m.d.comb += self.error.eq(read.p.error)
         m.d.sync += have.eq((have | read.valid & wanted) & ~move)

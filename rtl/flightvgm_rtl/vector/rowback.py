@@ -9,6 +9,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from flightvgm_rtl.buffers.ports import parameter_write
+from flightvgm_rtl.lib.reset import add_with_own_reset
 from flightvgm_rtl.sparsifier.ports import QuantisedRow, Token, quantised_group
 from flightvgm_rtl.vector.flow import group
 from flightvgm_rtl.vector.modulate import Modulate, modulate_job
@@ -70,11 +71,16 @@ class RowBack(wiring.Component):
         """Wire the stages."""
         m = Module()
         lanes, depth = self._lanes, self._depth
-        m.submodules.rows = rows = RowStore(lanes=lanes, depth=depth)
-        m.submodules.moments = moments = Moments(lanes=lanes, depth=depth)
-        m.submodules.modulate = modulate = Modulate(lanes=lanes, words=self._words)
-        m.submodules.results = results = RowStore(lanes=lanes, depth=depth)
-        m.submodules.quantise = quantise = Quantise(lanes=lanes)
+        rows = RowStore(lanes=lanes, depth=depth)
+        add_with_own_reset(m, "rows", rows)
+        moments = Moments(lanes=lanes, depth=depth)
+        add_with_own_reset(m, "moments", moments)
+        modulate = Modulate(lanes=lanes, words=self._words)
+        add_with_own_reset(m, "modulate", modulate)
+        results = RowStore(lanes=lanes, depth=depth)
+        add_with_own_reset(m, "results", results)
+        quantise = Quantise(lanes=lanes)
+        add_with_own_reset(m, "quantise", quantise)
         go = Signal()
         m.d.comb += [
             self.i.ready.eq(rows.room),

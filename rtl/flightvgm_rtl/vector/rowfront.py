@@ -12,6 +12,7 @@ from flightvgm_arch.errors import ErrorCode
 from flightvgm_rtl.buffers.ports import ResultRead, parameter_write
 from flightvgm_rtl.dma.ports import ADDRESS_BITS, Answer, ReadPort, WritePort
 from flightvgm_rtl.lib.fifo import Fifo
+from flightvgm_rtl.lib.reset import add_with_own_reset
 from flightvgm_rtl.sparsifier.ports import TOKEN_BITS, Token
 from flightvgm_rtl.vector.flow import group
 from flightvgm_rtl.vector.maplookup import MapLookup
@@ -111,12 +112,18 @@ class RowFront(wiring.Component):
         """Tokens fan out to addresses; rows join in the residual and fan out to memory and to the second half."""
         m = Module()
         lanes = self._lanes
-        m.submodules.residual = residual = Residual(lanes=lanes, words=self._words)
-        m.submodules.back = back = WriteBack(lanes=lanes)
-        m.submodules.memory = memory = RowRead(lanes=lanes)
-        m.submodules.branch = branch = RowRead(lanes=lanes)
-        m.submodules.result_rows = result = RowResult(lanes=lanes, words=self._result_words)
-        m.submodules.lookup = lookup = MapLookup()
+        residual = Residual(lanes=lanes, words=self._words)
+        add_with_own_reset(m, "residual", residual)
+        back = WriteBack(lanes=lanes)
+        add_with_own_reset(m, "back", back)
+        memory = RowRead(lanes=lanes)
+        add_with_own_reset(m, "memory", memory)
+        branch = RowRead(lanes=lanes)
+        add_with_own_reset(m, "branch", branch)
+        result = RowResult(lanes=lanes, words=self._result_words)
+        add_with_own_reset(m, "result_rows", result)
+        lookup = MapLookup()
+        add_with_own_reset(m, "lookup", lookup)
         wiring.connect(m, memory.read, wiring.flipped(self.x))
         wiring.connect(m, branch.read, wiring.flipped(self.y))
         wiring.connect(m, lookup.read, wiring.flipped(self.map))

@@ -16,6 +16,7 @@ from flightvgm_rtl.control.commands import command
 from flightvgm_rtl.dma.ports import ReadPort, WritePort
 from flightvgm_rtl.lib.fault import Fault
 from flightvgm_rtl.lib.pipeline import register
+from flightvgm_rtl.lib.reset import add_with_own_reset
 from flightvgm_rtl.sparsifier.ports import QuantisedRow, Token, quantised_group
 from flightvgm_rtl.vector.modulate import modulate_job
 from flightvgm_rtl.vector.moments import NormJob
@@ -25,6 +26,7 @@ from flightvgm_rtl.vector.rowfront import RowFront, front_job
 from flightvgm_rtl.vector.share import Share
 
 _LINE = (ALIGNMENT - 1).bit_length()
+_PART = 224  # Bits of an instruction that one register opens.
 _PARAMETER_LINE = (4 * WORD_VALUES - 1).bit_length()
 
 
@@ -96,8 +98,10 @@ class Rows(wiring.Component):
     def elaborate(self, _platform: Any) -> Module:
         """Wire the halves; instructions one after the other."""
         m = Module()
-        m.submodules.front = front = RowFront(lanes=self._lanes, words=self._words, result_words=self._result_words)
-        m.submodules.back = back = RowBack(lanes=self._lanes, channels=self._channels, words=self._words)
+        front = RowFront(lanes=self._lanes, words=self._words, result_words=self._result_words)
+        back = RowBack(lanes=self._lanes, channels=self._channels, words=self._words)
+        add_with_own_reset(m, "front", front)
+        add_with_own_reset(m, "back", back)
         for name in ("x", "y", "map", "write_back", "result"):
             wiring.connect(m, getattr(front, name), wiring.flipped(getattr(self, name)))
         wiring.connect(m, front.o, back.i)
@@ -121,7 +125,7 @@ class Rows(wiring.Component):
         """Take, check, hand on, wait for both halves."""
         m.submodules.check = check = RowCheck(channels=self._channels, words=self._words)
         m.submodules.share = share = Share()
-        issued = Signal(command("rows"))
+        issued = Signal(command("rows"), reset_less=True)
         body = issued.body.rows
         followed = Signal()  # The sparsifier is done with the instruction.
         moving = front.moving | self.o_values.valid & self.o_values.ready
@@ -139,7 +143,7 @@ class Rows(wiring.Component):
                 m.d.comb += self.command.ready.eq(~self.fault.valid)
                 with m.If(self.command.valid & self.command.ready):
                     m.d.comb += share.start.eq(1)
-                    m.d.sync += [issued.eq(self.command.p), followed.eq(0)]
+                    m.d.sync += followed.eq(0)
                     m.next = "LOOK"
             with m.State("LOOK"):
                 m.next = "FIND"
@@ -164,6 +168,7 @@ class Rows(wiring.Component):
                 m.next = "IDLE"
             with m.State("STOPPED"):
                 pass
+        self._hold(m, issued)
         m.d.comb += self.busy.eq(~machine.ongoing("IDLE"))
         with m.If(front.trouble.valid & ~self.fault.valid):
             self._stop(m, issued, front.trouble)
@@ -175,6 +180,18 @@ class Rows(wiring.Component):
                 self.fault.address.eq(0),
             ]
         return issued
+
+    def _hold(self, m: Module, issued: Any) -> None:
+        """Keep the instruction from where it is taken until it is done; a register opens each part of it."""
+        held, came = issued.as_value(), self.command.p.as_value()
+        for part, low in enumerate(range(0, len(held), _PART)):
+            opened = Signal(name=f"opened_{part}", init=1, attrs={"keep": "true"})
+            with m.If(self.command.valid & self.command.ready):
+                m.d.sync += opened.eq(0)
+            with m.Elif(self.done):
+                m.d.sync += opened.eq(1)
+            with m.If(opened & self.command.valid):
+                m.d.sync += held[low : low + _PART].eq(came[low : low + _PART])
 
     def _stop(self, m: Module, issued: Signal, trouble: Any) -> None:
         m.d.sync += [

@@ -14,7 +14,7 @@ from flightvgm_sim.golden.fp import to_fp16
 from flightvgm_sim.golden.norm import layer_norm
 from flightvgm_sim.golden.quantize import correction, quantize
 from flightvgm_sim.golden.residual import modulate, residual
-from harness.drive import PARAMETERS, receive, send, start
+from harness.drive import PARAMETERS, receive, reset, send, start
 from harness.layout import pack
 from rtl.vector.rows_memory import Memory, serve_result
 from rtl.vector.rows_model import row_of, some_row, values_of
@@ -320,10 +320,8 @@ BAD = [
 ]
 
 
-async def reset(bench):
-    bench.dut.rst.value = 1
-    await RisingEdge(bench.dut.clk)
-    bench.dut.rst.value = 0
+async def begin_again(bench):
+    await reset(bench.dut)
     bench.done = 0
 
 
@@ -333,7 +331,7 @@ async def bad_fields_are_refused_before_the_first_access(dut):
     for change, flags, code in BAD:
         fields, _, _ = some_instruction(bench, 16, 1, set())
         await refused(bench, bench.word(fields | change, flags), code)
-        await reset(bench)
+        await begin_again(bench)
     assert not bench.memory.requests
 
 
