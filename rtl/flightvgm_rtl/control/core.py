@@ -22,7 +22,7 @@ from flightvgm_rtl.control.semaphores import Semaphores
 from flightvgm_rtl.dma.ports import ReadPort
 from flightvgm_rtl.lib.fault import Fault
 
-_SETTLE = 4  # Cycles from the signals of the last instruction until their fault is reported.
+_SETTLE = 8  # Cycles from the signals of the last instruction until their fault is reported.
 
 
 class Core(wiring.Component):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -14,7 +16,9 @@ from flightvgm_rtl.control.commands import PC_BITS, Event, Events
 from flightvgm_rtl.lib.fault import Fault
 
 _COUNT_BITS = SEMAPHORE_LIMIT.bit_length()
-_SETTLE = 3  # Cycles after a grant until all comparisons have seen it.
+_PADDED = 8  # A power of two selects with multiplexers.
+_SETTLE = 5  # Cycles after a grant until all comparisons have seen it.
+_STAGES = 3  # From an event to the overflow that it causes.
 
 Wait = data.StructLayout({"valid": 1, "events": Events})
 Signalled = data.StructLayout({"valid": 1, "events": Events, "pc": PC_BITS})
@@ -24,8 +28,9 @@ class Semaphores(wiring.Component):
     """32 counters of 0 to 63 with several clients that wait and signal.
 
     A wait is granted when the counters hold both of its counts, on one semaphore their sum, which are then subtracted;
-    one grant in four cycles, the client of the lowest number first. Signals are taken at once, one client's a cycle,
-    the lowest number first, and waits see them three cycles later.
+    one grant in six cycles, the client of the lowest number first. Signals are taken at once, one client's a cycle, or
+    in two cycles where it has two, the lowest number first; a wait for the first is granted five cycles later, for the
+    second six.
 
     Parameters
     ----------
@@ -42,7 +47,7 @@ class Semaphores(wiring.Component):
         Held until taken.
     taken : Out(clients)
     overflow : Out(Fault)
-        A pulse: a signal raised a counter above 63.
+        A pulse, five cycles after the signal at most: it raised a counter above 63.
     """
 
     def __init__(self, *, clients: int) -> None:
@@ -61,82 +66,81 @@ class Semaphores(wiring.Component):
     def elaborate(self, _: Any) -> Module:
         """Compare for all clients, grant one, add and subtract."""
         m = Module()
-        satisfied = Cat(self._satisfied(m, client) for client in range(self._clients))
-        settle = Signal(range(_SETTLE + 1))
-        ask = Signal(self._clients)
-        m.d.comb += ask.eq(Mux(settle == 0, satisfied, 0))
         waits = [self.wait[client].events for client in range(self._clients)]
-        minus = self._choose(m, "minus", ask, self.granted, waits)
-        offered = Signal(self._clients)
-        m.d.comb += offered.eq(Cat(self.signal[client].valid for client in range(self._clients)))
-        plus = self._choose(m, "plus", offered, self.taken, [self.signal[c].events for c in range(self._clients)])
+        signals = [self.signal[client].events for client in range(self._clients)]
+        satisfied = Cat(self._satisfied(m, client) for client in range(self._clients))
+        settle, free, more = Signal(range(_SETTLE + 1)), Signal(init=1), Signal()
+        minus, _ = self._events(m, "minus", Mux(free, satisfied, 0), self.granted, waits)
+        offered = Cat(self.signal[client].valid for client in range(self._clients))
+        plus, pending = self._events(m, "plus", Mux(more, 0, offered), self.taken, signals)
+        m.d.comb += more.eq(pending)
         with m.If(self.granted.any()):
-            m.d.sync += settle.eq(_SETTLE)
+            m.d.sync += [settle.eq(_SETTLE), free.eq(0)]
         with m.Elif(settle != 0):
-            m.d.sync += settle.eq(settle - 1)
-        pc = Signal(PC_BITS, reset_less=True)
-        for client in reversed(range(self._clients)):
-            with m.If(self.taken[client]):
-                m.d.sync += pc.eq(self.signal[client].pc)
+            m.d.sync += [settle.eq(settle - 1), free.eq(settle == 1)]
         over = Cat(self._count(m, number, plus, minus) for number in range(SEMAPHORES))
-        m.d.sync += [self.overflow.valid.eq(over.any()), self.overflow.pc.eq(pc)]
-        m.d.comb += self.overflow.code.eq(ErrorCode.SEMAPHORE_OVERFLOW)
+        m.d.sync += self.overflow.valid.eq(over.any())
+        m.d.comb += [self.overflow.code.eq(ErrorCode.SEMAPHORE_OVERFLOW), self.overflow.pc.eq(self._pc(m))]
         return m
 
     def _satisfied(self, m: Module, client: int) -> Signal:
         """Whether a client's wait can be granted, two cycles after the counters."""
         wait = self.wait[client]
-        held = []
-        for part in ("first", "second"):
-            value = Signal(_COUNT_BITS, name=f"held_{part}_{client}", reset_less=True)
-            with m.Switch(wait.events[part].semaphore):
-                for number, counter in enumerate(self._counters):
-                    with m.Case(number):
-                        m.d.sync += value.eq(counter)
-            held.append(value)
         first, second = wait.events.first, wait.events.second
+        counters = Cat(Cat(counter, Const(0, _PADDED - _COUNT_BITS)) for counter in self._counters)
+        held = [Signal(_COUNT_BITS, name=f"held_{part}_{client}", reset_less=True) for part in ("first", "second")]
+        joined = Signal(_COUNT_BITS + 1, name=f"joined_{client}", reset_less=True)
+        same = Signal(name=f"same_{client}", reset_less=True)
         seen, satisfied = Signal(name=f"seen_{client}"), Signal(name=f"satisfied_{client}")
-        both, each, same = Signal(name=f"both_{client}"), Signal(name=f"each_{client}"), Signal(name=f"same_{client}")
+        both, each = Signal(name=f"both_{client}"), Signal(name=f"each_{client}")
         m.d.comb += [
-            same.eq(first.semaphore == second.semaphore),
-            both.eq(held[0] >= first.count + second.count),
+            both.eq(held[0] >= joined),
             each.eq((held[0] >= first.count) & (held[1] >= second.count)),
         ]
         m.d.sync += [
+            held[0].eq(counters.word_select(first.semaphore, _PADDED)),
+            held[1].eq(counters.word_select(second.semaphore, _PADDED)),
+            joined.eq(first.count + second.count),
+            same.eq(first.semaphore == second.semaphore),
             seen.eq(wait.valid & ~self.granted[client]),
             satisfied.eq(seen & wait.valid & ~self.granted[client] & Mux(same, both, each)),
         ]
         return satisfied
 
-    def _choose(self, m: Module, name: str, asked: Signal, chosen: Any, events: list[Any]) -> Any:
-        """Events of the first client that asks, joined where both name one semaphore; in the next cycle."""
-        kept = data.StructLayout({"first": Event, "second": Event, "joined": _COUNT_BITS + 1, "same": 1})
-        register = Signal(kept, name=name)
-        m.d.comb += chosen.eq(asked & (~asked + 1)[: self._clients])
-        m.d.sync += [register.first.count.eq(0), register.second.count.eq(0), register.joined.eq(0)]
-        for client, event in enumerate(events):
-            with m.If(chosen[client]):
-                m.d.sync += [
-                    register.first.eq(event.first),
-                    register.second.eq(event.second),
-                    register.joined.eq(event.first.count + event.second.count),
-                    register.same.eq(event.first.semaphore == event.second.semaphore),
-                ]
-        return register
+    def _events(self, m: Module, name: str, asked: Value, chosen: Any, events: list[Any]) -> tuple[Any, Signal]:
+        """Events of the first client that asks, from the next cycle on; also, whether the second one is to come."""
+        now, then, pending = (
+            Signal(Event, name=name),
+            Signal(Event, name=f"{name}_then"),
+            Signal(name=f"{name}_pending"),
+        )
+        first, second = Signal(Event, name=f"{name}_first"), Signal(Event, name=f"{name}_second")
+        asks = Signal(self._clients, name=f"{name}_asks")
+        m.d.comb += [asks.eq(asked), chosen.eq(asks & (~asks + 1)[: self._clients])]
+        for target, part in ((first, "first"), (second, "second")):
+            given = (Mux(chosen[client], event[part].as_value(), 0) for client, event in enumerate(events))
+            m.d.comb += target.as_value().eq(functools.reduce(operator.or_, given))
+        m.d.sync += [
+            now.eq(Mux(pending, then, first)),
+            then.eq(second),
+            pending.eq(second.count != 0),
+        ]
+        return now, pending
 
     def _count(self, m: Module, number: int, plus: Any, minus: Any) -> Signal:
-        """Next value of a counter; the result tells that it exceeds its limit."""
-        changes = []
-        for name, events in (("plus", plus), ("minus", minus)):
-            change = Signal(_COUNT_BITS + 1, name=f"{name}_{number}")
-            with m.If(events.first.semaphore == number):
-                m.d.comb += change.eq(Mux(events.same, events.joined, events.first.count))
-            with m.Elif(events.second.semaphore == number):
-                m.d.comb += change.eq(events.second.count)
-            changes.append(change)
-        left, total = Signal(_COUNT_BITS, name=f"left_{number}"), Signal(_COUNT_BITS + 2, name=f"total_{number}")
-        m.d.comb += [left.eq(self._counters[number] - changes[1]), total.eq(left + changes[0])]
-        m.d.sync += self._counters[number].eq(total)
-        over = Signal(name=f"over_{number}")
-        m.d.comb += over.eq(total > SEMAPHORE_LIMIT)
+        """Add what an event adds less what another one takes; the result tells that a counter exceeded its limit."""
+        change = Signal(signed(_COUNT_BITS + 1), name=f"change_{number}", reset_less=True)
+        total, over = Signal(_COUNT_BITS + 1, name=f"total_{number}"), Signal(name=f"over_{number}", reset_less=True)
+        added, taken = (Mux(event.semaphore == number, event.count, 0) for event in (plus, minus))
+        m.d.comb += total.eq(self._counters[number] + change)
+        m.d.sync += [change.eq(added - taken), self._counters[number].eq(total), over.eq(total[_COUNT_BITS])]
         return over
+
+    def _pc(self, m: Module) -> Signal:
+        """Instruction of the signal whose overflow is told now."""
+        pcs = [Signal(PC_BITS, name=f"pc_{stage}", reset_less=True) for stage in range(_STAGES + 1)]
+        given = (Mux(self.taken[client], self.signal[client].pc, 0) for client in range(self._clients))
+        with m.If(self.taken.any()):
+            m.d.sync += pcs[0].eq(functools.reduce(operator.or_, given))
+        m.d.sync += [pcs[stage + 1].eq(pcs[stage]) for stage in range(_STAGES)]
+        return pcs[-1]
