@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from flightvgm_arch.errors import ErrorCode
 from flightvgm_rtl.dma.ports import Answer, Done
+from flightvgm_rtl.lib.pipeline import register
 
 _CODES = {
     Answer.WINDOW: ErrorCode.ADDRESS_WINDOW,
@@ -27,9 +28,9 @@ class Answers(wiring.Component):
     done : In(Done)
         What the port answers.
     none : Out(1)
-        All requests are answered.
+        All requests were answered before the last cycle.
     code : Out(5)
-        An error in this cycle's answer, or zero.
+        An error in the answer of the cycle before, or zero.
     """
 
     asked: In(1)
@@ -40,10 +41,11 @@ class Answers(wiring.Component):
     def elaborate(self, _platform: Any) -> Module:
         """Count up and down."""
         m = Module()
-        waiting = Signal(_BITS)
-        m.d.sync += waiting.eq(waiting + self.asked - self.done.valid)
+        waiting, answered = Signal(_BITS), Signal()
+        error = register(m, self.done.error, "error")
+        m.d.sync += [answered.eq(self.done.valid), waiting.eq(waiting + self.asked - answered)]
         m.d.comb += self.none.eq(waiting == 0)
         for answer, code in _CODES.items():
-            with m.If(self.done.valid & (self.done.error == answer)):
+            with m.If(answered & (error == answer)):
                 m.d.comb += self.code.eq(code)
         return m

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Module
+from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -13,6 +13,7 @@ from flightvgm_rtl.control.commands import Increment, command
 from flightvgm_rtl.control.ports import CountWrite
 from flightvgm_rtl.dma.ports import WritePort
 from flightvgm_rtl.lib.fault import Fault
+from flightvgm_rtl.lib.reset import add_with_own_reset
 from flightvgm_rtl.recovery.emit import Emit
 from flightvgm_rtl.sparsifier.ports import QuantisedRow, Token, quantised_group
 from flightvgm_rtl.sparsifier.walk import TokenWalk
@@ -64,7 +65,9 @@ class Compaction(wiring.Component):
     def elaborate(self, _platform: Any) -> Module:
         """Fork instructions; hold the first fault."""
         m = Module()
-        m.submodules.walk, m.submodules.emit = walk, emit = self._walk, self._emit
+        walk, emit = self._walk, self._emit
+        add_with_own_reset(m, "walk", walk)
+        m.submodules.emit = emit
         wiring.connect(m, walk.o, wiring.flipped(self.o_token))
         for name in ("i_values", "i_row", "records", "map", "a", "post"):
             wiring.connect(m, getattr(emit, name), wiring.flipped(getattr(self, name)))
@@ -78,9 +81,10 @@ class Compaction(wiring.Component):
             self.done.eq(emit.done),
             self.active.eq(emit.active),
         ]
-        with m.If(~self.fault.valid):
+        fault, valid = Signal(Fault, reset_less=True), Signal()
+        m.d.comb += [self.fault.eq(fault), self.fault.valid.eq(valid)]
+        with m.If(~valid):
+            m.d.sync += [valid.eq(walk.fault.valid | emit.fault.valid), fault.eq(emit.fault)]
             with m.If(walk.fault.valid):
-                m.d.sync += self.fault.eq(walk.fault)
-            with m.Elif(emit.fault.valid):
-                m.d.sync += self.fault.eq(emit.fault)
+                m.d.sync += fault.eq(walk.fault)
         return m

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal, ValueLike
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, ValueLike
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -14,20 +14,22 @@ from flightvgm_arch.operations import EXTENT_BITS
 from flightvgm_rtl.buffers.ports import GRANULES, operand_write
 from flightvgm_rtl.control.commands import Increment, command
 from flightvgm_rtl.control.ports import CountWrite
+from flightvgm_rtl.dma.hold import hold
 from flightvgm_rtl.dma.ports import BEAT_BITS, BEAT_BYTES, WritePort
 from flightvgm_rtl.lib.fault import Fault
 from flightvgm_rtl.lib.fifo import Fifo
 from flightvgm_rtl.recovery.answers import Answers
 from flightvgm_rtl.recovery.map import Entry, MapWriter
-from flightvgm_rtl.recovery.pack import Packer, RowBeat
+from flightvgm_rtl.recovery.pack import RowBeats
 from flightvgm_rtl.recovery.place import RecordPlace
+from flightvgm_rtl.recovery.stop import FirstFault
 from flightvgm_rtl.recovery.tally import Tally
 from flightvgm_rtl.sparsifier.compare import Compare
 from flightvgm_rtl.sparsifier.ports import QuantisedRow, quantised_group
 
 _REST = BEAT_BITS - 8 * METADATA_BYTES
 _WAITING = 64  # Words of rows that wait for their verdicts, at least; two rows' fit always.
-_FLIGHT = 4  # Words that may be on their way to those.
+_OUT, _MAP, _A = range(3)  # Fields that a fault's address comes from.
 _SETTLE = 7  # Cycles of preparation; no less until the last write to A has happened.
 
 
@@ -86,23 +88,24 @@ class Emit(wiring.Component):
             }
         )
         self._compare = Compare(lanes=lanes, row_channels=row_channels, reference_bytes=reference_bytes)
-        self._pack, self._place, self._map = Packer(lanes=lanes), RecordPlace(rows=rows, a_words=a_words), MapWriter()
+        self._place, self._map = RecordPlace(rows=rows, a_words=a_words), MapWriter()
         depth = max(_WAITING, 1 << (2 * row_channels // BEAT_BYTES - 1).bit_length())
-        self._beats, self._entries = Fifo(RowBeat, depth=depth), Fifo(Entry, depth=8, style="distributed")
-        self._offered, self._skipped = Tally(), Tally()
+        self._beats, self._entries = RowBeats(lanes=lanes, depth=depth), Fifo(Entry, depth=8, style="distributed")
+        self._offered, self._skipped, self._first = Tally(), Tally(), FirstFault()
         self._issued = Signal(command("rows"), reset_less=True)
         self._settle = Signal(range(_SETTLE + 1))
         self._start, self._begin, self._keep, self._skip = (Signal() for _ in range(4))
         self._asks = Signal()  # The request of a record was not taken yet.
         self._late = Signal()  # The record is written; its place waits for its request.
-        self._rows, self._kept = Signal(EXTENT_BITS), Signal(EXTENT_BITS)
+        self._rows, self._kept = (Signal(EXTENT_BITS, reset_less=True) for _ in range(2))
         self._final, self._extra, self._put, self._taken = (Signal() for _ in range(4))
 
     def elaborate(self, _platform: Any) -> Module:
         """Wire what the rows pass; then instruction, row and words."""
         m = Module()
-        m.submodules.compare, m.submodules.pack, m.submodules.beats = self._compare, self._pack, self._beats
+        m.submodules.compare, m.submodules.beats = self._compare, self._beats
         m.submodules.place, m.submodules.map, m.submodules.entries = self._place, self._map, self._entries
+        hold(m, self.i.p, self._issued.as_value(), taken=self.i.valid & self.i.ready, left=self.done)
         self._wire(m)
         self._records(m)
         answered = self._answers(m)
@@ -115,22 +118,17 @@ class Emit(wiring.Component):
         return m
 
     def _wire(self, m: Module) -> None:
-        compare, pack, site = self._compare, self._pack, self._issued.site
+        compare, beats, site = self._compare, self._beats, self._issued.site
         fields = self._issued.body.rows
         wiring.connect(m, wiring.flipped(self.i_row), compare.i_row)
         wiring.connect(m, self._entries.o, self._map.i)
         wiring.connect(m, self._map.port, wiring.flipped(self.map))
-        room = Signal()
-        m.d.sync += room.eq(self._beats.room > _FLIGHT)
         m.d.comb += [
-            pack.i.p.eq(self.i_values.p),
+            beats.i.p.eq(self.i_values.p),
             compare.i.p.eq(self.i_values.p),
-            pack.i.valid.eq(self.i_values.valid & compare.i.ready & room),
-            compare.i.valid.eq(self.i_values.valid & room),
-            self.i_values.ready.eq(room & compare.i.ready),
-            self._beats.i.valid.eq(pack.o.valid),
-            self._beats.i.p.eq(pack.o.p),
-            pack.o.ready.eq(1),
+            beats.i.valid.eq(self.i_values.valid & compare.i.ready),
+            compare.i.valid.eq(self.i_values.valid & beats.i.ready),
+            self.i_values.ready.eq(beats.i.ready & compare.i.ready),
             compare.start.eq(self._start),
             compare.compare.eq(fields.flag_compare),
             compare.theta_group.eq(site.theta_group),
@@ -173,64 +171,67 @@ class Emit(wiring.Component):
         ]
         with m.If(self._taken):
             m.d.sync += beat.eq(Mux(self._final, 0, beat + 1))
-        m.d.comb += self._place.advance.eq((self._keep | self._late) & ~self._asks)
-        m.d.sync += self._late.eq((self._keep | self._late) & self._asks)
+        m.d.sync += [
+            self._place.advance.eq((self._keep | self._late) & ~self._asks),
+            self._late.eq((self._keep | self._late) & self._asks),
+        ]
         with m.If(self.records.request.ready):
             m.d.sync += self._asks.eq(0)
 
     def _answers(self, m: Module) -> Signal:
         """Whether all that was written is answered; a bad answer is a fault."""
         answered, fields = Signal(), self._issued.body.rows
-        rows, entries = Answers(), Answers()
-        m.submodules.row_answers, m.submodules.map_answers = rows, entries
-        for unit, port, address in ((rows, self.records, fields.out), (entries, self.map, fields.map_out)):
+        rows, entries, first = Answers(), Answers(), self._first
+        m.submodules.row_answers, m.submodules.map_answers, m.submodules.first = rows, entries, first
+        for unit, port, field in ((rows, self.records, _OUT), (entries, self.map, _MAP)):
             m.d.comb += [unit.asked.eq(port.request.valid & port.request.ready), unit.done.eq(port.done)]
-            with m.If((unit.code != ErrorCode.NONE) & ~self.fault.valid):
-                self._stop(m, unit.code, address)
+            with m.If(unit.code != ErrorCode.NONE):
+                self._stop(m, unit.code, field)
         idle = self._map.idle & (self._entries.level == 0) & ~self._asks
-        m.d.sync += answered.eq(rows.none & entries.none & idle & ~self.fault.valid)
+        m.d.sync += answered.eq(rows.none & entries.none & idle & ~first.stopped)
+        addresses = Cat(fields.out, fields.map_out, fields.a)
+        m.d.comb += [first.pc.eq(self._issued.pc), first.addresses.eq(addresses), self.fault.eq(first.fault)]
         return answered
 
-    def _stop(self, m: Module, code: ValueLike, address: ValueLike) -> None:
-        m.d.sync += [
-            self.fault.valid.eq(1),
-            self.fault.code.eq(code),
-            self.fault.pc.eq(self._issued.pc),
-            self.fault.address.eq(address),
-        ]
+    def _stop(self, m: Module, code: ValueLike, field: int | Value) -> None:
+        m.d.comb += [self._first.stop.eq(1), self._first.code.eq(code), self._first.field.eq(field)]
 
     def _instruction(self, m: Module) -> None:
         """Take an instruction, wait for the place of its records, check it."""
-        fields = self._issued.body.rows
+        fields, nothing = self._issued.body.rows, Signal()
         with m.State("IDLE"):
             m.d.comb += self.i.ready.eq(1)
-            m.d.sync += [self._issued.eq(self.i.p), self._settle.eq(_SETTLE), self._rows.eq(0), self._kept.eq(0)]
+            m.d.sync += [self._settle.eq(_SETTLE), self._rows.eq(0), self._kept.eq(0), nothing.eq(0)]
             with m.If(self.i.valid):
                 m.next = "PREPARE"
         with m.State("PREPARE"):
             m.d.sync += self._settle.eq(self._settle - 1)
             skewed_out = self._place.misaligned & ~fields.flag_to_a
             skewed_map = fields.flag_compare & fields.map_out[:5].any()
-            with m.If(~fields.flag_quantise | (fields.count == 0)):
+            m.d.sync += nothing.eq(~fields.flag_quantise | (fields.count == 0))
+            with m.If(nothing):
                 m.next = "COUNT"
             with m.Elif(self._settle == 0):
                 m.d.comb += self._start.eq(1)
                 m.next = "ROW"
                 with m.If(skewed_out | skewed_map | (self._place.misaligned_a & fields.flag_to_a)):
-                    self._stop(m, ErrorCode.MISALIGNED, Mux(skewed_out, fields.out, fields.map_out))
+                    self._stop(m, ErrorCode.MISALIGNED, Mux(skewed_out, _OUT, _MAP))
                     m.next = "STOPPED"
 
     def _row(self, m: Module) -> None:
         """Take a verdict; write the row's words, or drop them."""
         fields, verdict, beats = self._issued.body.rows, self._compare.o, self._beats.o
-        full, ready = Signal(), Signal()
-        m.d.sync += full.eq(fields.flag_compare & (self._kept == fields.limit))
+        full, ready, listed = Signal(), Signal(), Signal()
+        m.d.sync += [
+            full.eq(fields.flag_compare & (self._kept == fields.limit)),
+            listed.eq(~fields.flag_compare | self._entries.i.ready),
+        ]
         with m.State("ROW"):
             m.d.comb += [
-                ready.eq(verdict.valid & ~self._asks & ~self._late),
+                ready.eq(verdict.valid & ~self._asks & ~self._late & ~self._place.advance & listed),
                 self._entries.i.valid.eq(ready & fields.flag_compare),
             ]
-            with m.If(ready & (~fields.flag_compare | self._entries.i.ready)):
+            with m.If(ready):
                 m.d.comb += [self._begin.eq(1), self._skip.eq(~verdict.p.keep)]
                 m.d.sync += self._rows.eq(self._rows + 1)
                 m.next = "DROP"
@@ -238,9 +239,10 @@ class Emit(wiring.Component):
                     m.next = "WORDS"
                     m.d.sync += [self._asks.eq(~fields.flag_to_a & ~full), self._kept.eq(self._kept + 1)]
                     with m.If(full | (fields.flag_to_a & self._place.overrun)):
-                        code = Mux(full, ErrorCode.COUNT_OVERRUN, ErrorCode.BUFFER_OVERRUN)
-                        self._stop(m, code, Mux(full, fields.out, fields.a))
-                        m.next = "STOPPED"
+                        m.next = "OVERRUN"
+        with m.State("OVERRUN"):
+            self._stop(m, Mux(full, ErrorCode.COUNT_OVERRUN, ErrorCode.BUFFER_OVERRUN), Mux(full, _OUT, _A))
+            m.next = "STOPPED"
         with m.State("WORDS"):
             m.d.comb += [
                 self._put.eq(beats.valid),

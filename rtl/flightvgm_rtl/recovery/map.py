@@ -12,6 +12,7 @@ from flightvgm_rtl.dma.ports import ADDRESS_BITS, BEAT_BYTES, WritePort
 from flightvgm_rtl.sparsifier.ports import TOKEN_BITS
 
 _WORDS = 8  # Of a beat.
+_LINE_BITS = TOKEN_BITS - 3
 
 Entry = data.StructLayout({"token": TOKEN_BITS, "number": 32})
 
@@ -50,18 +51,21 @@ class MapWriter(wiring.Component):
         """Join entries in one register; hand it to a second one, which waits for the port."""
         m = Module()
         entry, held, same = Signal(Entry, reset_less=True), Signal(), Signal(reset_less=True)
-        line, words, marks = Signal(TOKEN_BITS - 3), Signal(32 * _WORDS, reset_less=True), Signal(_WORDS)
+        some, words, marks = Signal(), Signal(32 * _WORDS, reset_less=True), Signal(_WORDS, reset_less=True)
+        low, high = Signal(_LINE_BITS + 1, reset_less=True), Signal(ADDRESS_BITS - 5 - _LINE_BITS)
         out, strobe = Signal(32 * _WORDS, reset_less=True), Signal(_WORDS, reset_less=True)
         address = Signal(ADDRESS_BITS - 5, reset_less=True)
         asks, gives = Signal(), Signal()  # Request and beat that the port has not taken yet.
-        free, move, put = Signal(), Signal(), Signal()
+        unasked, ungiven, move, put = Signal(), Signal(), Signal(), Signal()
         request, beat = self.port.request, self.port.beat
         m.d.comb += [
-            free.eq((~asks | request.ready) & (~gives | beat.ready)),
-            move.eq(free & marks.any() & (self.flush | (held & ~same))),
-            put.eq(held & (~marks.any() | same | move)),
+            unasked.eq(~asks | request.ready),
+            ungiven.eq(~gives | beat.ready),
+            move.eq(unasked & ungiven & some & (self.flush | (held & ~same))),
+            put.eq(held & (~some | same | move)),
+            high.eq(self.base[5 + _LINE_BITS :] + low[-1]),
             self.i.ready.eq(~held | put),
-            self.idle.eq(~marks.any() & ~asks & ~gives & ~held),
+            self.idle.eq(~some & ~asks & ~gives & ~held),
             request.valid.eq(asks),
             request.p.address.eq(address << 5),
             request.p.beats.eq(1),
@@ -77,14 +81,20 @@ class MapWriter(wiring.Component):
             m.d.sync += asks.eq(0)
         with m.If(beat.ready):
             m.d.sync += gives.eq(0)
+        half = len(out) // 2  # Each half has its own enable, so that neither drives too many loads.
+        with m.If(ungiven):
+            m.d.sync += [out[:half].eq(words[:half]), strobe.eq(marks)]
         with m.If(move):
-            m.d.sync += [
-                asks.eq(1), gives.eq(1), out.eq(words), strobe.eq(marks), address.eq(self.base[5:] + line), marks.eq(0),
-            ]  # fmt: skip
+            m.d.sync += [asks.eq(1), gives.eq(1), some.eq(0), address.eq(Cat(low[:-1], high))]
+            m.d.sync += out[half:].eq(words[half:])
         with m.If(put):
             new = Signal(_WORDS)
             m.d.comb += new.eq(1 << entry.token[:3])
-            m.d.sync += [line.eq(entry.token[3:]), marks.eq(Mux(same & ~move, marks, 0) | new)]
+            m.d.sync += [
+                some.eq(1),
+                low.eq(self.base[5 : 5 + _LINE_BITS] + entry.token[3:]),
+                marks.eq(Mux(same & some & ~move, marks, 0) | new),
+            ]
             for word in range(_WORDS):
                 with m.If(new[word]):
                     m.d.sync += words[32 * word : 32 * word + 32].eq(entry.number)

@@ -9,21 +9,25 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from flightvgm_rtl.dma.ports import BEAT_BITS, BEAT_BYTES
+from flightvgm_rtl.lib.fifo import Fifo
 from flightvgm_rtl.sparsifier.ports import quantised_group
 
 RowBeat = data.StructLayout({"data": BEAT_BITS, "last": 1})
 """32 values of a row, the first in the lowest bits; zeros behind the row's last one."""
+_FLIGHT = 4  # Beats that may be on their way to the FIFO.
 
 
-class Packer(wiring.Component):
-    """Join groups of a row to beats; a row begins a beat of its own.
+class RowBeats(wiring.Component):
+    """Join groups of a row to beats, and keep those in a FIFO; a row begins a beat of its own.
 
-    Takes a group a cycle, and gives a beat the cycle after its last group.
+    Takes a group a cycle while the FIFO has room.
 
     Parameters
     ----------
     lanes : int
         Values of a group; a power of two of at most 32.
+    depth : int
+        Beats of the FIFO.
 
     Members
     -------
@@ -31,36 +35,38 @@ class Packer(wiring.Component):
     o : Out(stream.Signature(RowBeat))
     """
 
-    def __init__(self, *, lanes: int) -> None:
+    def __init__(self, *, lanes: int, depth: int) -> None:
         if lanes > BEAT_BYTES or lanes & lanes - 1:
             raise ValueError(
                 f"groups of {lanes} values do not fill a beat; give a power of two of at most {BEAT_BYTES}"
             )
-        self._lanes = lanes
+        self._lanes, self._depth = lanes, depth
         super().__init__({"i": In(stream.Signature(quantised_group(lanes))), "o": Out(stream.Signature(RowBeat))})
 
     def elaborate(self, _platform: Any) -> Module:
         """Fill the parts of a beat in turn."""
         m = Module()
+        m.submodules.beats = beats = Fifo(RowBeat, depth=self._depth)
         parts, bits = BEAT_BYTES // self._lanes, 8 * self._lanes
         place = Signal(range(parts))
         beat, full, last = Signal(BEAT_BITS, reset_less=True), Signal(), Signal(reset_less=True)
-        take, complete = Signal(), Signal()
+        room, take, complete = Signal(), Signal(), Signal()
         m.d.comb += [
-            self.i.ready.eq(~full | self.o.ready),
-            take.eq(self.i.valid & self.i.ready),
+            self.i.ready.eq(room),
+            take.eq(self.i.valid & room),
             complete.eq(self.i.p.last | (place == parts - 1)),
-            self.o.valid.eq(full),
-            self.o.p.data.eq(beat),
-            self.o.p.last.eq(last),
+            beats.i.valid.eq(full),
+            beats.i.p.data.eq(beat),
+            beats.i.p.last.eq(last),
         ]
-        with m.If(self.o.ready):
-            m.d.sync += full.eq(0)
+        m.d.sync += [room.eq(beats.room > _FLIGHT), full.eq(take & complete), last.eq(self.i.p.last)]
+        wiring.connect(m, beats.o, wiring.flipped(self.o))
         with m.If(take):
-            m.d.sync += [full.eq(complete), place.eq(Mux(complete, 0, place + 1)), last.eq(self.i.p.last)]
-            for part in range(parts):
-                with m.If(place == part):
-                    m.d.sync += beat[part * bits : (part + 1) * bits].eq(self.i.p.values)
-                with m.Elif(place == 0):
-                    m.d.sync += beat[part * bits : (part + 1) * bits].eq(Const(0, bits))
+            m.d.sync += place.eq(Mux(complete, 0, place + 1))
+        for part in range(parts):
+            target = beat[part * bits : (part + 1) * bits]
+            with m.If(place == part):
+                m.d.sync += target.eq(self.i.p.values)
+            with m.Elif(place == 0):
+                m.d.sync += target.eq(Const(0, bits))
         return m

@@ -37,7 +37,7 @@ class RecordPlace(wiring.Component):
     load : In(1)
         Begin with the instruction's first record.
     advance : In(1)
-        Go on to the next record; in every second cycle at most. ``line`` follows two cycles later.
+        Go on to the next record; in every third cycle at most. ``line`` follows two cycles later.
     pitch : Out(11)
         Words of 32 bytes of a record.
     fits : Out(1)
@@ -79,8 +79,8 @@ class RecordPlace(wiring.Component):
         m = Module()
         rest = self.fields.width[:5]
         pitch = register(m, (self.fields.width + (METADATA_BYTES + 31))[5:], "pitch_of_width")
-        m.d.comb += [
-            self.pitch.eq(pitch),
+        m.d.comb += self.pitch.eq(pitch)
+        m.d.sync += [
             self.fits.eq((rest != 0) & (rest <= 32 - METADATA_BYTES)),
             self.misaligned.eq(self.fields.out[:5].any()),
         ]
@@ -113,13 +113,25 @@ class RecordPlace(wiring.Component):
         quotient = Signal(_A_LINE_BITS, reset_less=True)
         m.d.sync += quotient.eq((lines >> shift) * pow(odd, -1, 1 << _A_LINE_BITS) if odd > 1 else lines >> shift)
         back = register(m, quotient * self._rows, "a_back")
-        m.d.comb += self.misaligned_a.eq((back != lines) | self.fields.a[:5].any())
+        m.d.sync += self.misaligned_a.eq((back != lines) | self.fields.a[:5].any())
         end = Signal(_A_LINE_BITS + 1, reset_less=True)
         behind = register(m, quotient + pitch, "first_end")
-        m.d.comb += self.overrun.eq(end > self._a_words)
+        behind_overrun = register(m, behind > self._a_words, "first_overrun")
+        further = register(m, (end + pitch)[: len(end)], "further_end")
+        further_overrun = register(m, further > self._a_words, "further_overrun")
         with m.If(self.load):
-            m.d.sync += [self.bank.eq(0), self.word.eq(quotient), end.eq(behind)]
+            m.d.sync += [
+                self.bank.eq(0),
+                self.word.eq(quotient),
+                end.eq(behind),
+                self.overrun.eq(behind_overrun),
+            ]
         with m.Elif(self.advance):
             m.d.sync += self.bank.eq(self.bank + 1)
             with m.If(self.bank == self._rows - 1):
-                m.d.sync += [self.bank.eq(0), self.word.eq(end), end.eq(end + pitch)]
+                m.d.sync += [
+                    self.bank.eq(0),
+                    self.word.eq(end),
+                    end.eq(further),
+                    self.overrun.eq(further_overrun),
+                ]

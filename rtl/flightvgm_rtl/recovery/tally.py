@@ -17,9 +17,9 @@ class Tally(wiring.Component):
     clear : In(1)
     add : In(1)
     step : In(40)
-        Holds until two cycles after the last ``add``.
+        Holds until three cycles after the last ``add``.
     total : Out(64)
-        Complete two cycles after the last ``add``.
+        Complete three cycles after the last ``add``.
     """
 
     clear: In(1)
@@ -30,14 +30,14 @@ class Tally(wiring.Component):
     def elaborate(self, _platform: Any) -> Module:
         """Low half first; its carry and the high half a cycle later."""
         m = Module()
-        low, high = Signal(_HALF), Signal(_HALF)
-        carry, again = Signal(), Signal()
+        low, high = Signal(_HALF, reset_less=True), Signal(_HALF, reset_less=True)
+        add, carry, again = Signal(), Signal(), Signal()
         m.d.comb += self.total.eq(Cat(low, high))
-        m.d.sync += [again.eq(self.add & ~self.clear), carry.eq(0)]
+        m.d.sync += [add.eq(self.add), again.eq(add & ~self.clear), carry.eq(0)]
         with m.If(self.clear):
             m.d.sync += [low.eq(0), high.eq(0)]
         with m.Else():
-            with m.If(self.add):
+            with m.If(add):
                 m.d.sync += Cat(low, carry).eq(low + self.step[:_HALF])
             with m.If(again):
                 m.d.sync += high.eq(high + self.step[_HALF:] + carry)

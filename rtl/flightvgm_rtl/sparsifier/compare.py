@@ -114,8 +114,10 @@ class Compare(wiring.Component):
             (by_group, sums.o.p.reference, squares.read_data, self.theta_group),
             (by_chunk, sums.o.p.middle, middle_square, self.theta_chunk),
         ):
+            start = Signal(attrs={"keep": "true"})  # As ``begin``, which would drive too many loads.
+            m.d.sync += start.eq(look)
             m.d.comb += [
-                unit.start.eq(begin),
+                unit.start.eq(start),
                 unit.dot.eq(dot),
                 unit.a_square.eq(sums.o.p.square),
                 unit.b_square.eq(square),
@@ -133,7 +135,7 @@ class Compare(wiring.Component):
     def _decide(self, m: Module, judged: Fifo, verdicts: Fifo, by_group: Alike, by_chunk: Alike) -> None:
         """A cycle after both comparisons: who stands for the row."""
         m.submodules.roots = roots = Ram(width=TOKEN_BITS, depth=self._slots)
-        count, middle_number = Signal(TOKEN_BITS), Signal(TOKEN_BITS)
+        count, middle_number = (Signal(TOKEN_BITS, reset_less=True) for _ in range(2))
         middle_kept, decide = Signal(), Signal()
         grouped, joined, number = Signal(), Signal(), Signal(TOKEN_BITS)
         keep = ~grouped & ~joined

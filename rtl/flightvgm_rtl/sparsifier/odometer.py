@@ -20,6 +20,7 @@ class Odometer(wiring.Component):
     Members
     -------
     axes : In(Axes)
+        Hold from two cycles before ``clear`` on.
     clear : In(1)
         All indices become zero.
     step : In(3)
@@ -47,9 +48,9 @@ class Odometer(wiring.Component):
         lasts, shares, belongs = [], [], []
         for place in range(3):
             lasts.append(Signal(name=f"last_{place}"))
-            shares.append(Signal(TOKEN_BITS, name=f"share_{place}"))
-            belongs.append(Signal(3, name=f"belongs_{place}"))
-            m.d.comb += [belongs[place][slot].eq(self.axes.slot[place] == slot) for slot in range(3)]
+            shares.append(Signal(TOKEN_BITS, name=f"share_{place}", reset_less=True))
+            belongs.append(Signal(3, name=f"belongs_{place}", reset_less=True))
+            m.d.sync += [belongs[place][slot].eq(self.axes.slot[place] == slot) for slot in range(3)]
         for slot in range(3):
             rest = [lasts[place] | ~belongs[place][slot] for place in range(3)]
             terms = [Mux(belongs[place][slot], shares[place], 0) for place in range(3)]
@@ -58,11 +59,13 @@ class Odometer(wiring.Component):
                 self.value[slot].eq((terms[0] + terms[1]) + terms[2]),
             ]
         for place in range(3):
-            left = Signal(EXTENT_BITS, name=f"left_{place}")  # Steps to the last digit.
+            left = Signal(EXTENT_BITS, name=f"left_{place}", reset_less=True)  # Steps to the last digit.
             move = Signal(name=f"move_{place}")
             carries = Const(1, 1)
             for faster in range(place + 1, 3):
-                carries &= lasts[faster] | (self.axes.slot[faster] != self.axes.slot[place])
+                other = Signal(name=f"other_{faster}_{place}", reset_less=True)
+                m.d.sync += other.eq(self.axes.slot[faster] != self.axes.slot[place])
+                carries &= lasts[faster] | other
             m.d.comb += move.eq((belongs[place] & self.step).any() & carries)
             with m.If(self.clear | (move & lasts[place])):
                 m.d.sync += [

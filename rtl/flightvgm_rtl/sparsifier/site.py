@@ -81,8 +81,10 @@ class SiteCheck(wiring.Component):
             with m.If(phase == 2):
                 m.d.sync += step.eq(step + 1)  # Seven wraps to rest.
         grouped = (self.site.group > 1) & (result["planes"] > 1)
-        m.d.comb += self.done.eq((step == 7) & (phase == 2))
-        m.d.sync += self.refused.eq(malformed | (grouped & (result["tokens"] > self._words)))
+        m.d.sync += [
+            self.done.eq((step == 7) & (phase == 2)),
+            self.refused.eq(malformed | (grouped & (result["tokens"] > self._words))),
+        ]
         return m
 
     def _malformed(self, m: Module) -> Any:
@@ -118,7 +120,9 @@ class SiteCheck(wiring.Component):
             high.eq(Mux(slots[1] < self.site.chunk_rows, slots[1][:4], self.site.chunk_rows)),
         ]
         m.d.sync += product.eq(left * right)
-        places = [self._place(m, place, plane) for place in range(3)]
+        axes = Signal(Axes, reset_less=True)
+        m.d.comb += self.axes.eq(axes)
+        places = [self._place(m, place, plane, axes) for place in range(3)]
         with m.Switch(step):
             with m.Case(1):
                 m.d.sync += [left.eq(self.site.h), right.eq(self.site.w), plane.eq(product)]
@@ -136,7 +140,7 @@ class SiteCheck(wiring.Component):
                     m.d.sync += tokens.eq(saturated)
         return {"planes": slots[0], "tokens": tokens}
 
-    def _place(self, m: Module, place: int, plane: Signal) -> tuple[Signal, Signal]:
+    def _place(self, m: Module, place: int, plane: Signal, axes: Any) -> tuple[Signal, Signal]:
         """Slot and extent of an axis, in registers; its limit and stride."""
         axis = Signal(2, name=f"axis_{place}")
         slot = Signal(2, name=f"slot_{place}", reset_less=True)
@@ -150,8 +154,8 @@ class SiteCheck(wiring.Component):
         ]
         m.d.comb += stride.eq(Mux(axis == 0, plane, Mux(axis == 1, self.site.w, 1)))
         m.d.sync += [
-            self.axes.limit[place].eq(extent - 1),
-            self.axes.stride[place].eq(stride),
-            self.axes.slot[place].eq(slot),
+            axes.limit[place].eq(extent - 1),
+            axes.stride[place].eq(stride),
+            axes.slot[place].eq(slot),
         ]
         return slot, extent

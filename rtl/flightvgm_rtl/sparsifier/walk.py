@@ -11,6 +11,7 @@ from amaranth.lib.wiring import In, Out
 from flightvgm_arch.errors import ErrorCode
 from flightvgm_arch.operations import EXTENT_BITS
 from flightvgm_rtl.control.commands import command
+from flightvgm_rtl.dma.hold import hold
 from flightvgm_rtl.lib.fault import Fault
 from flightvgm_rtl.lib.fifo import Fifo
 from flightvgm_rtl.lib.pipeline import delay, register
@@ -59,13 +60,15 @@ class TokenWalk(wiring.Component):
         self._check = SiteCheck(reference_words=reference_bytes // 32)
         self._odometer, self._plane = Odometer(), PlaneWalk()
         self._issued = Signal(command("rows"), reset_less=True)
-        self._linear, self._left = Signal(EXTENT_BITS), Signal(EXTENT_BITS)
-        self._skip = Signal(EXTENT_BITS)  # Bands to pass.
+        self._linear, self._left = (Signal(EXTENT_BITS, reset_less=True) for _ in range(2))
+        self._skip = Signal(EXTENT_BITS, reset_less=True)  # Bands to pass.
+        self._last, self._skips = Signal(), Signal()  # One row or band is left; bands are left to pass.
         self._members, self._height = Signal(6), Signal(4)  # Planes of the group, rows of the band.
         self._groups_end, self._rows_end = Signal(), Signal()  # No group, no band of the group follows.
         self._reference = Signal()  # The plane is its group's reference plane.
         self._following, self._others = Signal(6), Signal(6)  # Next plane that is not the reference; those left.
-        self._fill_group, self._fill_band, self._choose, self._count = Signal(), Signal(), Signal(), Signal()
+        self._fill_group, self._fill_band, self._choose = Signal(), Signal(), Signal()
+        self._count, self._counted, self._ended = Signal(), Signal(), Signal()
 
     def elaborate(self, _platform: Any) -> Module:
         """Take an instruction, check its site; then groups, bands and planes."""
@@ -87,12 +90,14 @@ class TokenWalk(wiring.Component):
             plane.end.eq(odometer.end[2]),
         ]
         self._deliver(m, *self._tables(m))
+        hold(m, self.i.p, self._issued.as_value(), taken=self.i.valid & self.i.ready, left=self._ended)
         with m.FSM():
             self._begin(m)
             self._fill(m)
             self._planes(m)
             with m.State("STOPPED"):
-                pass
+                m.d.sync += self.fault.valid.eq(1)
+        m.d.comb += [self.fault.code.eq(ErrorCode.FIELD_RANGE), self.fault.pc.eq(self._issued.pc)]
         return m
 
     def _tables(self, m: Module) -> tuple[Value, Value]:
@@ -124,11 +129,13 @@ class TokenWalk(wiring.Component):
         m.d.comb += [
             grid.room.eq(room),
             issue.eq(linear | grid.issue),
-            last.eq(Mux(self._count, self._left == 1, grid.last & final)),
+            last.eq(Mux(self._count, self._last, grid.last & final)),
+            self._counted.eq(linear & self._last),
         ]
-        m.d.sync += [room.eq(fifo.room > _FLIGHT), final.eq((self._left == 1) & (self._others == 0))]
+        m.d.sync += [room.eq(fifo.room > _FLIGHT), final.eq(self._last & (self._others == 0))]
         with m.If(linear):
-            m.d.sync += [self._linear.eq(self._linear + 1), self._left.eq(self._left - 1)]
+            m.d.sync += self._linear.eq(self._linear + 1)
+            self._pass(m)
         number = register(m, Mux(self._count, self._linear, 0), "number")
         counted = register(m, self._count, "counted")
         upper = register(m, Mux(counted, number, (plane + row)[:TOKEN_BITS]), "upper")
@@ -150,34 +157,32 @@ class TokenWalk(wiring.Component):
         body = self._issued.body.rows
         with m.State("IDLE"):
             m.d.comb += self.i.ready.eq(1)
-            m.d.sync += self._issued.eq(self.i.p)
             with m.If(self.i.valid):
                 m.next = "BEGIN"
         with m.State("BEGIN"):
             m.d.sync += [self._linear.eq(body.first), self._skip.eq(body.first), self._left.eq(body.count)]
+            m.d.sync += [self._skips.eq(body.first != 0), self._last.eq(body.count == 1)]
             m.d.comb += self._check.start.eq(body.flag_compare & (body.count != 0))
             m.next = "IDLE"
+            m.d.comb += self._ended.eq(body.count == 0)
             with m.If(body.count != 0):
                 m.next = "COUNT"
                 with m.If(body.flag_compare):
                     m.next = "CHECK"
         with m.State("COUNT"):
-            m.d.comb += self._count.eq(self._left != 0)
-            with m.If(self._left == 0):
+            m.d.comb += self._count.eq(1)
+            with m.If(self._counted):
+                m.d.comb += self._ended.eq(1)
                 m.next = "IDLE"
         with m.State("CHECK"), m.If(self._check.done):
             m.d.sync += [self._members.eq(0), self._height.eq(0)]
             m.next = "GROUP"
             with m.If(self._check.refused):
-                self._stop(m)
+                m.next = "STOPPED"
 
-    def _stop(self, m: Module) -> None:
-        m.d.sync += [
-            self.fault.valid.eq(1),
-            self.fault.code.eq(ErrorCode.FIELD_RANGE),
-            self.fault.pc.eq(self._issued.pc),
-        ]
-        m.next = "STOPPED"
+    def _pass(self, m: Module) -> None:
+        """One row or band less."""
+        m.d.sync += [self._left.eq(self._left - 1), self._last.eq(self._left == 2)]
 
     def _fill(self, m: Module) -> None:
         """Fill the tables of a group's planes and of a band's rows."""
@@ -198,7 +203,7 @@ class TokenWalk(wiring.Component):
             ]
             with m.If(end[1] | (self._height + 1 == site.chunk_rows)):
                 m.next = "NEXT"
-                with m.If(self._skip == 0):
+                with m.If(~self._skips):
                     m.next = "PLANE"
 
     def _planes(self, m: Module) -> None:
@@ -217,14 +222,19 @@ class TokenWalk(wiring.Component):
             with m.If(self._others == 0):
                 m.next = "NEXT"
         with m.State("NEXT"):
-            m.d.sync += [self._height.eq(0), self._skip.eq(Mux(self._skip == 0, 0, self._skip - 1))]
-            with m.If(self._skip == 0):
-                m.d.sync += self._left.eq(self._left - 1)
+            m.d.sync += [
+                self._height.eq(0),
+                self._skip.eq(self._skip - 1),
+                self._skips.eq(self._skips & (self._skip != 1)),
+            ]
+            with m.If(~self._skips):
+                self._pass(m)
             m.next = "BAND"
-            with m.If((self._skip == 0) & (self._left == 1)):
+            with m.If(~self._skips & self._last):
+                m.d.comb += self._ended.eq(1)
                 m.next = "IDLE"
             with m.Elif(self._rows_end):
                 m.d.sync += self._members.eq(0)
                 m.next = "GROUP"
                 with m.If(self._groups_end):
-                    self._stop(m)
+                    m.next = "STOPPED"
