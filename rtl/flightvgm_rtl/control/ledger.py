@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import or_
 from typing import Any
 
-from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -20,6 +22,7 @@ _WORD = 32
 _OFFERED, _SKIPPED, _DONE, _PADDING = 4, 6, 8, 12  # First of the two words of each number.
 _WORDS = 14
 _TABLE_WORDS = 12
+_PART = 128  # Bits of a post that a source's grant chooses.
 _QUIET = 16  # Cycles without posts before a flush.
 
 
@@ -28,12 +31,13 @@ class Ledger(wiring.Component):
 
     Six numbers of 64 bits go to the entry, modulo 2^64; ``padding`` is a sum of its own, and ``offered - skipped -
     done`` of all places but those of site 7 must be zero. A post whose entry is held takes 30 cycles, another one waits
-    for memory. With ``table`` zero no entry is kept; sums and law are.
+    for memory. Before its turn a post waits in a FIFO, which takes one every second cycle. With ``table`` zero no entry
+    is kept; sums and law are.
 
     Parameters
     ----------
     sources : int
-        Streams of posts; the lowest number goes first.
+        Streams of posts; of those that wait, the lowest number goes first.
     lines : int
         Entries that are held; a power of two.
 
@@ -78,9 +82,9 @@ class Ledger(wiring.Component):
                 "fault": Out(Fault),
             }
         )
-        self._place = Signal(PLACE_BITS, reset_less=True)
-        self._numbers = Signal(_WORD * _WORDS, reset_less=True)
-        self._index, self._late = Signal(range(_WORDS + 1)), Signal()
+        self._place, self._words = Signal(PLACE_BITS), Signal(_WORD * (_WORDS + 2))  # Of the post in work.
+        self._number = Signal(_WORD, reset_less=True)
+        self._index, self._late = Signal(range(_WORDS + 2)), Signal()
         self._law = [Signal(_WORD, name=f"law_{half}") for half in range(2)]
         self._carry = Signal()
 
@@ -97,28 +101,43 @@ class Ledger(wiring.Component):
             lines.restart.eq(self.restart),
             lines.place.eq(self._place),
             self.fault.eq(lines.fault),
+            self._place.eq(fifo.o.p.place),
         ]
+        m.d.sync += self._number.eq(self._words.word_select(self._index, _WORD))
         quiet = self._join(m, fifo)
         with m.FSM():
             self._take(m, fifo, lines, quiet)
-            self._add(m, lines)
+            self._add(m, fifo, lines)
         m.d.sync += self.balanced.eq(~Cat(self._law).any())
         with m.If(self.clear):
             m.d.sync += [half.eq(0) for half in self._law]
         return m
 
     def _join(self, m: Module, fifo: Fifo) -> Signal:
-        """Posts of all sources in one FIFO; whether none came for some cycles."""
+        """Posts of all sources in one FIFO: chosen in a cycle, moved in another; whether none came for some cycles."""
         quiet, cycles = Signal(), Signal(range(_QUIET))
-        for source in reversed(range(self._sources)):
-            post = self.posts[source]
-            with m.If(post.valid):
-                m.d.comb += [fifo.i.valid.eq(1), fifo.i.p.eq(post.p)]
-        for source in range(self._sources):
-            before = Cat(self.posts[number].valid for number in range(source)).any() if source else 0
-            m.d.comb += self.posts[source].ready.eq(fifo.i.ready & ~before)
+        valids, grants = Signal(self._sources), Signal(self._sources)
+        given, stays = Signal(), Signal()  # A source was chosen; it was not reset since.
+        m.d.comb += [
+            valids.eq(Cat(post.valid for post in self.posts)),
+            grants.eq(valids & ~(valids - 1)),
+            fifo.i.valid.eq(given & stays),
+        ]
+        m.d.sync += given.eq(Mux(given, stays & ~fifo.i.ready, valids.any()))
+        for part, low in enumerate(range(0, Increment.size, _PART)):
+            granted = Signal(self._sources, name=f"granted_{part}", reset_less=True, attrs={"keep": "true"})
+            with m.If(~given):
+                m.d.sync += granted.eq(grants)
+            bits = [Value.cast(post.p)[low : low + _PART] for post in self.posts]
+            masked = [bit.replicate(len(value)) & value for bit, value in zip(granted, bits, strict=True)]
+            m.d.comb += Value.cast(fifo.i.p)[low : low + _PART].eq(reduce(or_, masked))
+            if low == 0:
+                m.d.comb += stays.eq((valids & granted).any())
+                m.d.comb += [
+                    post.ready.eq(given & bit & fifo.i.ready) for post, bit in zip(self.posts, granted, strict=True)
+                ]
         m.d.comb += quiet.eq(cycles.all())
-        with m.If(fifo.i.valid | (fifo.level != 0)):
+        with m.If(valids.any() | (fifo.level != 0)):
             m.d.sync += cycles.eq(0)
         with m.Elif(~quiet):
             m.d.sync += cycles.eq(cycles + 1)
@@ -126,19 +145,15 @@ class Ledger(wiring.Component):
 
     def _take(self, m: Module, fifo: Fifo, lines: Lines, quiet: Signal) -> None:
         post = fifo.o.p
+        m.d.comb += self._words.eq(
+            Cat(
+                post.rows_offered, Const(0, 40), post.rows_kept, Const(0, 40), post.macs_offered,
+                post.macs_skipped, post.macs_done, post.attention_macs, post.padding_macs,
+            )
+        )  # fmt: skip
         with m.State("IDLE"):
+            m.d.sync += self._index.eq(0)
             with m.If(fifo.o.valid):
-                m.d.comb += fifo.o.ready.eq(1)
-                m.d.sync += [
-                    self._place.eq(post.place),
-                    self._index.eq(0),
-                    self._numbers.eq(
-                        Cat(
-                            post.rows_offered, Const(0, 40), post.rows_kept, Const(0, 40), post.macs_offered,
-                            post.macs_skipped, post.macs_done, post.attention_macs, post.padding_macs,
-                        )
-                    ),
-                ]  # fmt: skip
                 m.next = "FIND"
             with m.Elif(self.flush & quiet):
                 m.next = "FLUSH"
@@ -151,9 +166,9 @@ class Ledger(wiring.Component):
             with m.If(~self.flush):
                 m.next = "IDLE"
 
-    def _add(self, m: Module, lines: Lines) -> None:
+    def _add(self, m: Module, fifo: Fifo, lines: Lines) -> None:
         """A word of the entry, of the law's sum or of the padding in two cycles; the carry goes to the next word."""
-        number, upper = self._numbers[:_WORD], self._index[0]
+        number, upper = self._number, self._index[0]
         held, added = Signal(_WORD), Signal(_WORD + 1)
         padding = [self.padding[:_WORD], self.padding[_WORD:]]
         in_table = self._index < _TABLE_WORDS
@@ -170,7 +185,6 @@ class Ledger(wiring.Component):
             m.d.comb += lines.store.eq(in_table)
             m.d.sync += [
                 self._carry.eq(added[_WORD]),
-                self._numbers.eq(self._numbers >> _WORD),
                 self._index.eq(self._index + 1),
             ]
             for half in range(2):
@@ -179,6 +193,7 @@ class Ledger(wiring.Component):
             self._weigh(m, number, upper)
             m.next = "READ"
             with m.If(self._index == _WORDS - 1):
+                m.d.comb += fifo.o.ready.eq(1)
                 m.next = "IDLE"
 
     def _weigh(self, m: Module, number: Any, upper: Any) -> None:

@@ -32,7 +32,8 @@ class Lines(wiring.Component):
         As those of :class:`flightvgm_rtl.control.ledger.Ledger`.
     place : In(11)
     find : In(1)
-        Have the entry of ``place`` here; held until ``found``, with nothing to hold if ``table`` is zero.
+        Have the entry of ``place``, which has been there for a cycle, here; held until ``found``, with nothing to hold
+        if ``table`` is zero.
     found : Out(1)
     index : In(4)
         Word of 32 bits of the entry that was found.
@@ -72,6 +73,7 @@ class Lines(wiring.Component):
             }
         )
         self._ram = Ram(width=_WORD, depth=lines * _WORDS, style="distributed")
+        self._hits = Signal(lines)
         self._valid = Signal(lines)
         self._places = [Signal(PLACE_BITS, name=f"place_{line}", reset_less=True) for line in range(lines)]
         self._line, self._next = Signal(range(lines)), Signal(range(lines))
@@ -80,26 +82,33 @@ class Lines(wiring.Component):
         self._fills = Signal()
         self._word, self._beat = Signal(range(_WORDS + 1)), Signal(BEAT_BITS, reset_less=True)
         self._keeps = Signal()
+        self._spreads, self._place_in = Signal(), Signal(range(lines * _WORDS), reset_less=True)
+        self._word_in = Signal(_WORD, reset_less=True)
 
     def elaborate(self, _: Any) -> Module:
         """Find an entry, bring it, or take one back to memory."""
         m = Module()
         m.submodules.ram = self._ram
         m.d.comb += [
-            self._keeps.eq((self.table != 0) & ~self.fault.valid),
             self.empty.eq(self._valid == 0),
             self.held.eq(self._ram.read_data),
             self._ram.read_enable.eq(self.look),
             self._ram.read_address.eq(Cat(self.index, self._line)),
-            self._ram.write_enable.eq(self.store & self._keeps),
-            self._ram.write_address.eq(Cat(self.index, self._line)),
-            self._ram.write_data.eq(self.data),
+            self._ram.write_enable.eq(self._spreads | (self.store & self._keeps)),
+            self._ram.write_address.eq(Mux(self._spreads, self._place_in, Cat(self.index, self._line))),
+            self._ram.write_data.eq(Mux(self._spreads, self._word_in, self.data)),
             self.write.request.p.address.eq(self._address),
             self.write.request.p.beats.eq(_BEATS),
             self.write.beat.p.data.eq(self._beat),
             self.write.beat.p.strobe.eq((1 << BEAT_BYTES) - 1),
             self.read.request.p.address.eq(self._address),
             self.read.request.p.beats.eq(_BEATS),
+        ]
+        m.d.sync += [
+            self._keeps.eq((self.table != 0) & ~self.fault.valid),
+            self._hits.eq(
+                Cat(valid & (place == self.place) for valid, place in zip(self._valid, self._places, strict=True))
+            ),
         ]
         with m.FSM():
             self._search(m)
@@ -111,18 +120,14 @@ class Lines(wiring.Component):
         return m
 
     def _search(self, m: Module) -> None:
-        hits = Signal(self._lines)
-        m.d.comb += hits.eq(
-            Cat(self._valid[line] & (place == self.place) for line, place in enumerate(self._places))
-        )  # fmt: skip
         with m.State("IDLE"):
             with m.If(self.find & ~self._keeps):
                 m.d.comb += self.found.eq(1)
                 m.d.sync += self._valid.eq(0)
-            with m.Elif(self.find & hits.any()):
+            with m.Elif(self.find & self._hits.any()):
                 m.d.comb += self.found.eq(1)
                 for line in range(self._lines):
-                    with m.If(hits[line]):
+                    with m.If(self._hits[line]):
                         m.d.sync += self._line.eq(line)
             with m.Elif(self.find):
                 m.d.sync += [self._line.eq(self._next), self._fills.eq(1)]
@@ -135,6 +140,8 @@ class Lines(wiring.Component):
                         m.d.sync += self._line.eq(line)
                 m.d.sync += self._fills.eq(0)
                 m.next = "LEAVE"
+        with m.State("SETTLE"):  # Until it is known what is here, and whether it is kept.
+            m.next = "IDLE"
 
     def _locate(self, m: Module) -> None:
         """Address of the entry that goes, then of the one that comes."""
@@ -166,7 +173,7 @@ class Lines(wiring.Component):
             for line in range(self._lines):
                 with m.If(self._line == line):
                     m.d.sync += self._valid[line].eq(0)
-            m.next = "IDLE"
+            m.next = "SETTLE"
             with m.If(self._fills & self._keeps):
                 m.next = "LOW"
 
@@ -204,37 +211,36 @@ class Lines(wiring.Component):
                 m.next = "ASK_WRITE"
 
     def _fill(self, m: Module) -> None:
-        """Request, and two beats that are taken apart to words."""
-        beat, error = self.read.beat, Signal(2)
+        """Request, and two beats that stay until their words have been taken."""
+        beat = self.read.beat
+        words = Signal(BEAT_BITS)
+        m.d.comb += words.eq(beat.p.data)
+        m.d.sync += [
+            self._spreads.eq(0),
+            self._place_in.eq(Cat(self._word[:4], self._line)),
+            self._word_in.eq(words.word_select(self._word[:3], _WORD)),
+        ]
         with m.State("ASK_READ"):
             m.d.comb += self.read.request.valid.eq(~self.restart)
-            m.d.sync += [self._word.eq(0), error.eq(0)]
+            m.d.sync += self._word.eq(0)
             with m.If(self.read.request.ready & ~self.restart):
                 m.next = "TAKE"
         with m.State("TAKE"):
-            m.d.comb += beat.ready.eq(1)
             with m.If(beat.valid):
-                m.d.sync += self._beat.eq(beat.p.data)
                 m.next = "SPREAD"
                 with m.If(beat.p.error != 0):
                     self._note(m, beat.p.error)
                     m.next = "DROP"
-                    with m.If(beat.p.last):
-                        m.next = "IDLE"
             with m.If(self.restart):
                 m.next = "ASK_READ"
         with m.State("DROP"):
             m.d.comb += beat.ready.eq(1)
             with m.If((beat.valid & beat.p.last) | self.restart):
-                m.next = "IDLE"
+                m.next = "SETTLE"
         with m.State("SPREAD"):
-            m.d.comb += [
-                self._ram.write_enable.eq(1),
-                self._ram.write_address.eq(Cat(self._word[:4], self._line)),
-                self._ram.write_data.eq(self._beat[:_WORD]),
-            ]
-            m.d.sync += [self._word.eq(self._word + 1), self._beat.eq(self._beat >> _WORD)]
+            m.d.sync += [self._word.eq(self._word + 1), self._spreads.eq(1)]
             with m.If(self._word[:3] == _BEAT_WORDS - 1):
+                m.d.comb += beat.ready.eq(1)
                 m.next = "TAKE"
                 with m.If(self._word == _WORDS - 1):
                     self._come(m)
@@ -246,7 +252,7 @@ class Lines(wiring.Component):
         for line in range(self._lines):
             with m.If(self._line == line):
                 m.d.sync += [self._valid[line].eq(1), self._places[line].eq(self.place)]
-        m.next = "IDLE"
+        m.next = "SETTLE"
 
     def _note(self, m: Module, error: Any) -> None:
         """Note an error of the memory."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
@@ -10,12 +12,15 @@ from amaranth.lib.wiring import In, Out
 
 from flightvgm_arch.isa import REGISTER_BITS
 from flightvgm_arch.registers import BY_NAME, FIRST_ARGUMENT, ID, REGISTER_MAP, SPAN_BYTES, VERSION, WINDOWS, Register
+from flightvgm_rtl.control.bank import WORD_BITS, Bank
 from flightvgm_rtl.dma.windows import Windows
+from flightvgm_rtl.lib.reset import add_with_own_reset
 
 _FIXED = ("ID", "VERSION", "CONFIG_DIGEST")
 _SPECIAL = ("CONTROL", "ISR", "RESET")
 _PAIR = 8  # Bytes of two words.
-_BLOCK = 8  # Pairs that are chosen from in a cycle.
+_BLOCK = 8  # Pairs that are chosen from in a cycle; a power of two.
+_BANK = 6  # Registers that a reset register reaches.
 _PAIR_BITS = (SPAN_BYTES // _PAIR - 1).bit_length()
 _ARGUMENT_BITS = 4
 
@@ -99,10 +104,17 @@ class Registers(wiring.Component):
                 "report": In(Report),
             }
         )
-        self._kept = {item.name: Signal(_bits(item), name=item.name.lower()) for item in REGISTER_MAP if _plain(item)}
+        plain = [item for item in REGISTER_MAP if item.access == "rw" and item.name not in _SPECIAL]
+        groups = [plain[first : first + _BANK] for first in range(0, len(plain), _BANK)]
+        self._banks = [Bank(group) for group in groups]
+        self._kept = {
+            item.name: getattr(bank, item.name.lower())
+            for bank, group in zip(self._banks, groups, strict=True)
+            for item in group
+        }
         self._done, self._auto, self._ready = Signal(), Signal(), Signal(init=1)
         self._isr = Signal(2)
-        self._hit, self._word = Signal(), Signal(_PAIR_BITS + 1, reset_less=True)
+        self._hit, self._word = Signal(), Signal(WORD_BITS, reset_less=True)
         self._data, self._strobe = Signal(32, reset_less=True), Signal(4, reset_less=True)
         self._seen = Signal()  # CONTROL is being read.
 
@@ -111,7 +123,14 @@ class Registers(wiring.Component):
         m = Module()
         self._write_channel(m)
         self._read_channel(m)
-        self._store(m)
+        for number, bank in enumerate(self._banks):
+            add_with_own_reset(m, f"bank_{number}", bank)
+            m.d.comb += [
+                bank.hit.eq(self._hit),
+                bank.word.eq(self._word),
+                bank.data.eq(self._data),
+                bank.strobe.eq(self._strobe),
+            ]
         self._control(m)
         kept = self._kept
         m.d.comb += [
@@ -123,15 +142,13 @@ class Registers(wiring.Component):
         for number in range(WINDOWS):
             window = self.windows[number]
             m.d.comb += [window[end.lower()].eq(kept[f"WINDOW{number}_{end}"]) for end in ("BASE", "LIMIT")]
-        with m.Switch(self.index):
-            for number in range(1 << _ARGUMENT_BITS):
-                with m.Case(number):
-                    m.d.sync += self.argument.eq(kept[f"R{FIRST_ARGUMENT + number}"])
+        arguments = Cat(kept[f"R{FIRST_ARGUMENT + number}"] for number in range(1 << _ARGUMENT_BITS))
+        m.d.sync += self.argument.eq(arguments.word_select(self.index, REGISTER_BITS))
         return m
 
     def _write_channel(self, m: Module) -> None:
         """Join address and data, which may come in any order; write, then answer."""
-        address, held, given = Signal(10, reset_less=True), Signal(), Signal()
+        address, held, given = Signal(WORD_BITS, reset_less=True), Signal(), Signal()
         m.d.comb += [self.awready.eq(~held), self.wready.eq(~given)]
         with m.If(self.awvalid & self.awready):
             m.d.sync += [held.eq(1), address.eq(self.awaddr[2:])]
@@ -143,17 +160,8 @@ class Registers(wiring.Component):
         with m.If(self.bvalid & self.bready):
             m.d.sync += [self.bvalid.eq(0), held.eq(0), given.eq(0)]
 
-    def _hits(self, register: Register, word: int = 0) -> Value:
-        return self._hit & (self._word == register.offset // 4 + word)
-
-    def _store(self, m: Module) -> None:
-        for item in REGISTER_MAP:
-            if _plain(item):
-                kept = self._kept[item.name]
-                for byte in range(-(-len(kept) // 8)):
-                    part = kept[8 * byte : 8 * byte + 8]
-                    with m.If(self._hits(item, byte // 4) & self._strobe[byte % 4]):
-                        m.d.sync += part.eq(self._data[8 * (byte % 4) :][: len(part)])
+    def _hits(self, register: Register) -> Value:
+        return self._hit & (self._word == register.offset // 4)
 
     def _control(self, m: Module) -> None:
         """ap_ctrl_hs, events, and the reset."""
@@ -203,7 +211,7 @@ class Registers(wiring.Component):
         m.d.sync += step.eq(Cat(self.arvalid & self.arready, step[:2]))
         with m.If(self.arvalid & self.arready):
             m.d.sync += [pair.eq(self.araddr[3:]), upper.eq(self.araddr[2])]
-        is_wide, chosen = self._choose(m, pairs, wide, pair, step)
+        is_wide, chosen = self._choose(m, pairs, wide, pair)
         high, of, latched = Signal(32, reset_less=True), Signal(_PAIR_BITS, reset_less=True), Signal()
         m.d.comb += self._seen.eq(step[0] & ~upper & (pair == BY_NAME["CONTROL"].offset // _PAIR))
         with m.If(step[2]):
@@ -215,32 +223,24 @@ class Registers(wiring.Component):
         with m.If(self.rvalid & self.rready):
             m.d.sync += self.rvalid.eq(0)
 
-    def _choose(self, m: Module, pairs: dict[int, list[Value]], wide: set[int], pair: Signal, step: Signal) -> Any:
-        """The pair of a number, and whether it is one register of 64 bits."""
-        is_wide, chosen = Signal(reset_less=True), Signal(64, reset_less=True)
-        with m.If(step[1]):
-            m.d.sync += [chosen.eq(0), is_wide.eq(0)]
+    def _choose(self, m: Module, pairs: dict[int, list[Value]], wide: set[int], pair: Signal) -> Any:
+        """The pair of a number, and whether it is one register of 64 bits; chosen again in each cycle, in two."""
+        parts: list[Value] = []
+        bits = (_BLOCK - 1).bit_length()
         for block in sorted({number // _BLOCK for number in pairs}):
             part = Signal(65, name=f"block_{block}", reset_less=True)
-            with m.If(step[0]), m.Switch(pair[:3]):
-                for number in range(block * _BLOCK, (block + 1) * _BLOCK):
-                    with m.Case(number % _BLOCK):
-                        m.d.sync += part.eq(Cat(*pairs.get(number, [Const(0, 64)]), Const(number in wide, 1)))
-            with m.If(step[1] & (pair[3:] == block)):
-                m.d.sync += [chosen.eq(part[:64]), is_wide.eq(part[64])]
-        return is_wide, chosen
-
-
-def _plain(item: Register) -> bool:
-    """Whether a register holds what the host wrote."""
-    return item.access == "rw" and item.name not in _SPECIAL
-
-
-def _bits(item: Register) -> int:
-    """Bits that are kept of a register."""
-    if item.bits == 32:
-        return max(field.low + field.bits for field in item.fields)
-    return 64 if item.name == "WATCHDOG" else REGISTER_BITS
+            place = Signal(bits, name=f"place_{block}", reset_less=True, attrs={"keep": "true"})
+            numbers = range(block * _BLOCK, (block + 1) * _BLOCK)
+            words = Cat(Cat(*pairs.get(number, [Const(0, 64)]), Const(number in wide, 1)) for number in numbers)
+            with m.If(self.arvalid & self.arready):
+                m.d.sync += place.eq(self.araddr[3 : 3 + bits])
+            m.d.sync += part.eq(words.word_select(place, 65))
+            mine = Signal(name=f"is_block_{block}", reset_less=True)
+            m.d.sync += mine.eq(pair[bits:] == block)
+            parts.append(part & mine.replicate(65))
+        chosen = Signal(65, reset_less=True)
+        m.d.sync += chosen.eq(reduce(or_, parts))
+        return chosen[64], chosen[:64]
 
 
 def _extended(value: Any, low: int) -> Value:

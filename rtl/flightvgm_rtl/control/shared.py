@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, ResetInserter, Signal, Value
+from amaranth.hdl import Cat, ClockDomain, ClockSignal, DomainRenamer, Module, ResetSignal, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -21,6 +21,7 @@ from flightvgm_rtl.control.supervisor import Supervisor
 from flightvgm_rtl.dma.ports import ReadPort, WritePort
 from flightvgm_rtl.dma.windows import Windows
 from flightvgm_rtl.lib.fault import Fault
+from flightvgm_rtl.lib.reset import add_with_own_reset
 from flightvgm_rtl.lib.vector import Vector
 
 HOST = ("awvalid", "awready", "awaddr", "wvalid", "wready", "wdata", "wstrb", "bvalid", "bready", "bresp", "arvalid",
@@ -115,19 +116,23 @@ class SharedControl(wiring.Component):
     def elaborate(self, _: Any) -> Module:
         """Connect what is shared."""
         m = Module()
-        reset = self._supervisor.core_reset
-        m.submodules.registers = registers = self._registers
-        m.submodules.supervisor = supervisor = self._supervisor
-        m.submodules.ledger = ledger = self._ledger
-        m.submodules.pools = ResetInserter(reset)(self._pools)
-        m.submodules.barrier = ResetInserter(reset)(self._barrier)
+        registers, supervisor, ledger = self._registers, self._supervisor, self._ledger
+        m.submodules.registers = registers
+        add_with_own_reset(m, "supervisor", supervisor)
+        add_with_own_reset(m, "ledger", ledger)
+        m.domains.run = ClockDomain(local=True)  # Reset before each start.
+        again = Signal(reset_less=True, attrs={"keep": "true"})
+        m.d.sync += again.eq(ResetSignal() | supervisor.core_reset)
+        m.d.comb += [ClockSignal("run").eq(ClockSignal()), ResetSignal("run").eq(again)]
+        m.submodules.pools = DomainRenamer("run")(self._pools)
+        m.submodules.barrier = DomainRenamer("run")(self._barrier)
         self._host(m, registers, supervisor)
         self._watch(m, supervisor)
         self._share(m)
         m.d.comb += [
             ledger.table.eq(registers.ledger),
             ledger.clear.eq(supervisor.started),
-            ledger.restart.eq(reset),
+            ledger.restart.eq(supervisor.restart),
             ledger.flush.eq(supervisor.flush),
             supervisor.flushed.eq(ledger.flushed),
             supervisor.balanced.eq(ledger.balanced),
@@ -191,7 +196,8 @@ class SharedControl(wiring.Component):
             pairs = [left + right for left, right in zip(values[::2], values[1::2], strict=False)]
             values = pairs + values[2 * len(pairs) :]
         step = Signal(len(values[0]), name=f"{name}_step")
-        counter = m.submodules[name] = Counter(width=len(step))
+        counter = Counter(width=len(step))
+        add_with_own_reset(m, name, counter)
         m.d.sync += step.eq(values[0])
         m.d.comb += [counter.i.eq(step), counter.clear.eq(clear)]
         return counter.o

@@ -65,6 +65,8 @@ class Supervisor(wiring.Component):
         None is under way.
     core_reset : Out(1)
         Resets cores, units, memory engines with their clients, counts and pools.
+    restart : Out(1)
+        From then on until it has reached all parts, and bursts may begin again.
     flush : Out(1)
         The ledger is to be written back; held until ``flushed``.
     balanced : In(1)
@@ -101,6 +103,7 @@ class Supervisor(wiring.Component):
                 "stop": Out(1, init=1),
                 "quiet": In(1),
                 "core_reset": Out(1),
+                "restart": Out(1),
                 "flush": Out(1),
                 "flushed": In(1),
                 "balanced": In(1),
@@ -170,13 +173,14 @@ class Supervisor(wiring.Component):
         drained = self.quiet & (self._timer >= _PAUSE_CYCLES)
         with m.State("DRAIN"), m.If(drained | self._timer.all()):
             m.d.sync += [self.reset_timeout.eq(~self.quiet), self._count.eq(0), self.core_reset.eq(1)]
+            m.d.sync += self.restart.eq(1)
             m.next = "CLEAR"
         with m.State("CLEAR"):
             m.d.sync += self._count.eq(self._count + 1)
             with m.If(self._count == _RESET_CYCLES - 1):
                 m.d.sync += self.core_reset.eq(0)
             with m.If(self._count == 2 * _RESET_CYCLES - 1):
-                m.d.sync += [self._count.eq(0), self.stop.eq(0), self._timer.eq(0)]
+                m.d.sync += [self._count.eq(0), self.stop.eq(0), self.restart.eq(0), self._timer.eq(0)]
                 with m.If(self._aim == Aim.START):
                     m.next = "PRESET"
                 with m.Else():
@@ -186,8 +190,8 @@ class Supervisor(wiring.Component):
     def _start_states(self, m: Module) -> None:
         """Write all registers of the cores: arguments to the upper half, zeros to the lower."""
         number = Signal(range(REGISTERS), reset_less=True)
+        m.d.comb += self.index.eq(self._count)
         with m.State("PRESET"):
-            m.d.comb += self.index.eq(self._count)
             m.d.sync += [
                 self._count.eq(self._count + 1),
                 number.eq(self._count),

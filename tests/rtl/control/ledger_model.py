@@ -18,7 +18,7 @@ class Table:
         self.dut, self.base, self.bytes = dut, base, bytearray(random.randbytes(size))
         self.read, self.write = read, write
         self.beats, self.answers, self.requests, self.data = deque(), deque(), deque(), deque()
-        self.error, self.frozen = 0, False
+        self.error, self.frozen, self.offered = 0, False, False
         self.reads = self.writes = 0
 
     def get(self, name):
@@ -38,6 +38,7 @@ class Table:
         port = self.read
         if int(self.get(f"{port}__beat__valid").value) and int(self.get(f"{port}__beat__ready").value):
             self.beats.popleft()
+            self.offered = False
         if int(self.get(f"{port}__request__valid").value) and int(self.get(f"{port}__request__ready").value):
             request = int(self.get(f"{port}__request__payload").value)
             address, beats = request & (1 << 40) - 1, request >> 40
@@ -46,9 +47,10 @@ class Table:
             for beat in range(beats):
                 word = int.from_bytes(self.bytes[low + 32 * beat : low + 32 * beat + 32], "little")
                 self.beats.append((due, word | (beat == beats - 1) << 256 | self.error << 257))
-        ready = bool(self.beats) and self.beats[0][0] <= now and random.random() < 0.7 and not self.frozen
-        self.get(f"{port}__beat__valid").value = int(ready)
-        if ready:
+        if self.beats and self.beats[0][0] <= now and random.random() < 0.7 and not self.frozen:
+            self.offered = True  # Until it is taken, as streams have it.
+        self.get(f"{port}__beat__valid").value = int(self.offered)
+        if self.offered:
             self.get(f"{port}__beat__payload").value = self.beats[0][1]
         self.get(f"{port}__request__ready").value = int(random.random() < 0.5)
 
@@ -81,6 +83,7 @@ class Table:
         self.answers.clear()
         self.requests.clear()
         self.data.clear()
+        self.offered = False
         self.get(f"{self.read}__beat__valid").value = 0
 
 
