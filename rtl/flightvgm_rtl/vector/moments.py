@@ -11,8 +11,9 @@ from amaranth.lib.wiring import In, Out
 from flightvgm_arch.formats import ALIGNED_BITS
 from flightvgm_rtl.lib.fifo import Fifo
 from flightvgm_rtl.lib.pipeline import delay, register
-from flightvgm_rtl.vector.flow import credits_left, group, history, pick
+from flightvgm_rtl.vector.flow import group, history, pick
 from flightvgm_rtl.vector.heads_sum import HeadSum
+from flightvgm_rtl.vector.rowroom import room_left
 from flightvgm_rtl.vector.rowscalars import RowScalars, Scalars
 from flightvgm_rtl.vector.rowstore import RowMaximum
 from flightvgm_rtl.vector.spread import COUNT_BITS, SQUARES_BITS, TOTAL_BITS
@@ -74,7 +75,7 @@ class Moments(wiring.Component):
         wiring.connect(m, wiring.flipped(self.o), groups.o)
         wiring.connect(m, wiring.flipped(self.o_row), rows.o)
         go, last, free = Signal(), Signal(), Signal()
-        room = credits_left(m, depth=_ROWS, taken=last, freed=rows.o.valid & rows.o.ready, name="room_for_row")
+        room = room_left(m, depth=_ROWS, taken=last, freed=rows.o.valid & rows.o.ready, name="room_for_row")
         m.d.comb += [
             free.eq(self.i_row.valid & room & groups.i.ready),
             go.eq(self.i.valid & free),
@@ -107,9 +108,11 @@ class Moments(wiring.Component):
                 total.b[lane].eq(1),
             ]
         row = self.i_row.p
-        of_row = delay(m, Cat(row.magnitude[10:], row.slot), _ALIGN_LATENCY + squares.latency, "of_row")
+        nearly = delay(m, Cat(row.magnitude[10:], row.slot), _ALIGN_LATENCY + squares.latency - 1, "nearly_summed")
+        of_row = register(m, nearly, "of_row")
         slot = of_row[5]
-        job = pick(m, self.jobs, slot, "job")
+        job = Signal(NormJob, reset_less=True)
+        m.d.sync += job.eq(pick(m, self.jobs, nearly[5], "job_of_row"))
         m.submodules.scalars = scalars = RowScalars()
         m.d.comb += [
             scalars.i_total.eq(total.o[:TOTAL_BITS].as_signed()),

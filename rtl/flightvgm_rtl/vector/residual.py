@@ -13,11 +13,12 @@ from flightvgm_rtl.buffers.ports import parameter_write
 from flightvgm_rtl.lib.fifo import Fifo
 from flightvgm_rtl.lib.pipeline import delay
 from flightvgm_rtl.lib.vector import Vector
-from flightvgm_rtl.vector.flow import count_ones, credits_left, group, history, outside
+from flightvgm_rtl.vector.flow import count_ones, group, history, outside
 from flightvgm_rtl.vector.fp.add import FpAdd
 from flightvgm_rtl.vector.fp.half import FpToHalf, HalfToFp
 from flightvgm_rtl.vector.fp.mul import FpMul
 from flightvgm_rtl.vector.modulate import place_bits
+from flightvgm_rtl.vector.rowroom import room_left
 from flightvgm_rtl.vector.rowscalars import ONE
 from flightvgm_rtl.vector.rowunpack import unpacked
 
@@ -85,7 +86,7 @@ class Residual(wiring.Component):
         m.submodules.fifo = fifo = Fifo(group(self._lanes), depth=_GROUPS)
         wiring.connect(m, wiring.flipped(self.o), fifo.o)
         go = Signal()
-        room = credits_left(m, depth=_GROUPS, taken=go, freed=fifo.o.valid & fifo.o.ready, name="room")
+        room = room_left(m, depth=_GROUPS, taken=go, freed=fifo.o.valid & fifo.o.ready, name="room")
         x, y, add = self.i_x, self.i_y, self.job.add
         m.d.comb += [
             go.eq(x.valid & (y.valid | ~add) & room),

@@ -12,9 +12,10 @@ from flightvgm_arch.errors import ErrorCode
 from flightvgm_rtl.buffers.ports import ResultRead, parameter_write
 from flightvgm_rtl.dma.ports import ADDRESS_BITS, Answer, ReadPort, WritePort
 from flightvgm_rtl.lib.fifo import Fifo
+from flightvgm_rtl.lib.pipeline import register
 from flightvgm_rtl.lib.reset import add_with_own_reset
 from flightvgm_rtl.sparsifier.ports import TOKEN_BITS, Token
-from flightvgm_rtl.vector.flow import group
+from flightvgm_rtl.vector.flow import group, history
 from flightvgm_rtl.vector.maplookup import MapLookup
 from flightvgm_rtl.vector.residual import Residual, residual_job
 from flightvgm_rtl.vector.rowlocate import LINE_BITS, PITCH_BITS, Place, RowLocate
@@ -215,14 +216,17 @@ class RowFront(wiring.Component):
     def _count(self, m: Module, taken: Signal, left: Signal, back: WriteBack) -> None:
         """Rows inside, writes that are not answered, and whether the last token has come."""
         rows, writes = Signal(range(1 << 12)), Signal(range(1 << 12))
-        ended = Signal()
+        came, gone, ended = history(m, taken, 1, "came"), history(m, left, 1, "gone"), Signal()
+        quiet = Signal()  # A cycle before it counts: so a fault of the last answer is told before the end.
         m.d.sync += [
-            rows.eq(rows + taken - left),
-            writes.eq(writes + (taken & self.job.write_back) - back.done),
-            self.finished.eq(ended & ~rows.any() & ~writes.any() & ~self.begin),
+            rows.eq(rows + came - gone),
+            writes.eq(writes + (came & self.job.write_back) - back.done),
+            quiet.eq(ended & ~rows.any() & ~writes.any() & ~self.begin),
+            self.finished.eq(quiet & ~self.begin),
         ]
-        with m.If(taken):
-            m.d.sync += ended.eq(self.i_token.p.last)
+        last = register(m, self.i_token.p.last, "last_came")
+        with m.If(came):
+            m.d.sync += ended.eq(last)
         with m.If(self.begin):
             m.d.sync += ended.eq(0)
 
@@ -236,13 +240,17 @@ class RowFront(wiring.Component):
         back: WriteBack,
         residual: Residual,
     ) -> None:
-        """The first one of what may be wrong in a cycle."""
+        """The first one of what may be wrong in a cycle, two cycles later."""
         found, trouble = Signal(Trouble), Signal(Trouble, reset_less=True)
-        causes: list[tuple[Value, Value, Value]] = [
-            (part.error != Answer.OK, _code(part.error), part.address) for part in (memory, branch, lookup, back)
-        ]
-        causes.append((result.overrun, Const(ErrorCode.BUFFER_OVERRUN, 5), Const(0, 1)))
-        causes.append((residual.infinite | residual.beyond, Const(ErrorCode.FIELD_RANGE, 5), Const(0, 1)))
+        causes: list[tuple[Value, Value, Value]] = []
+        for number, part in enumerate((memory, branch, lookup, back)):
+            error = Signal(2, name=f"error_{number}")
+            m.d.sync += error.eq(part.error)
+            causes.append((error != Answer.OK, _code(error), register(m, part.address, f"address_{number}")))
+        overrun = history(m, result.overrun, 1, "overrun")
+        refused = history(m, residual.infinite | residual.beyond, 1, "refused")
+        causes.append((overrun, Const(ErrorCode.BUFFER_OVERRUN, 5), Const(0, 1)))
+        causes.append((refused, Const(ErrorCode.FIELD_RANGE, 5), Const(0, 1)))
         for number, (cause, code, address) in enumerate(causes):
             with m.If(cause) if not number else m.Elif(cause):
                 m.d.comb += [found.valid.eq(1), found.code.eq(code), found.address.eq(address)]

@@ -10,10 +10,11 @@ from amaranth.lib.wiring import In, Out
 
 from flightvgm_rtl.lib.fifo import Fifo
 from flightvgm_rtl.lib.pipeline import delay, register
-from flightvgm_rtl.vector.flow import credits_left, group, history, tree, tree_latency
+from flightvgm_rtl.vector.flow import group, history, tree, tree_latency
+from flightvgm_rtl.vector.rowroom import room_left
 
 MAGNITUDE_BITS = 15
-_ROWS = 64  # Most rows inside.
+_ROWS = 64  # Places for rows.
 
 RowMaximum = data.StructLayout({"magnitude": MAGNITUDE_BITS, "slot": 1})
 """Largest magnitude of a row, FP16 without sign, and the row's instruction."""
@@ -31,7 +32,7 @@ class RowStore(wiring.Component):
     lanes : int
         Values of a group; a power of two.
     depth : int
-        Groups inside; a power of two, at least those of the longest row.
+        Places for groups; a power of two, two more at least than the groups of the longest row.
 
     Members
     -------
@@ -67,10 +68,10 @@ class RowStore(wiring.Component):
         m.submodules.rows = rows = Fifo(RowMaximum, depth=_ROWS, style="distributed")
         wiring.connect(m, wiring.flipped(self.o), groups.o)
         wiring.connect(m, wiring.flipped(self.o_row), rows.o)
-        group_room = credits_left(
+        group_room = room_left(
             m, depth=self._depth, taken=self.set_out, freed=groups.o.valid & groups.o.ready, name="group_room"
         )
-        row_room = credits_left(
+        row_room = room_left(
             m, depth=_ROWS, taken=self.set_out_last, freed=rows.o.valid & rows.o.ready, name="row_room"
         )
         m.d.comb += [

@@ -34,7 +34,8 @@ class RowUnpack(wiring.Component):
     Members
     -------
     groups : In(12)
-        Groups of a row, less one. This and the tail must stay as they are while a row is inside.
+        Groups of a row, less one. This and the tail must stay as they are from two cycles before a row comes until it
+        has left.
     tail : In(lanes)
         Which values of the last group belong to the row.
     i : In(stream.Signature(256))
@@ -62,11 +63,11 @@ class RowUnpack(wiring.Component):
         m.submodules.fifo = fifo = Fifo(unpacked(lanes), depth=4, style="distributed")
         wiring.connect(m, wiring.flipped(self.o), fifo.o)
         pieces = _VALUES // lanes
-        piece, number = Signal(range(max(2, pieces))), Signal(GROUPS_BITS)
-        last, whole, move = Signal(), Signal(), Signal()
+        piece, following = Signal(range(max(2, pieces))), Signal(GROUPS_BITS, init=1)
+        first, last, single = Signal(init=1), Signal(), Signal()  # Of this group; whether rows have one group.
+        whole, move = Signal(), Signal()
         part = Signal(16 * lanes)
         m.d.comb += [
-            last.eq(number == self.groups),
             whole.eq(last | (piece == pieces - 1)),
             move.eq(self.i.valid & fifo.i.ready),
             part.eq(self.i.payload.word_select(piece, 16 * lanes) if pieces > 1 else self.i.payload),
@@ -85,5 +86,13 @@ class RowUnpack(wiring.Component):
             ]
         m.d.comb += fifo.i.p.infinite.eq(infinite.any())
         with m.If(move):
-            m.d.sync += [piece.eq(Mux(whole, 0, piece + 1)), number.eq(Mux(last, 0, number + 1))]
+            m.d.sync += [
+                piece.eq(Mux(whole, 0, piece + 1)),
+                following.eq(Mux(last, 1, following + 1)),
+                first.eq(last),
+                last.eq(Mux(last, single, following == self.groups)),
+            ]
+        with m.Elif(first):
+            m.d.sync += last.eq(single)
+        m.d.sync += single.eq(self.groups == 0)
         return m
