@@ -8,35 +8,21 @@ from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from flightvgm_arch.isa import REGISTERS, WORD_BYTES
-from flightvgm_arch.operations import EXTENT_BITS, HEADER_BITS, OPERATIONS, Operation
+from flightvgm_arch.isa import REGISTERS
+from flightvgm_arch.operations import BODY_BITS, EXTENT_BITS, OPERATIONS, Operation
 from flightvgm_rtl.control.commands import Word, raw
 
-_WORD_BITS = 8 * WORD_BYTES
-_ALL = (1 << _WORD_BITS) - 1
-_CHUNK = 32
 _REGISTER_BITS = (REGISTERS - 1).bit_length()
-
-
-def reserved(operation: Operation) -> int:
-    """Bits of a word that are zero in every instruction of an operation."""
-    header, layout = Word["header"], raw(operation)
-    free = header.shape["flags"].offset + len(operation.flags), header.shape["waits"].offset
-    mask = (1 << free[1]) - (1 << free[0])
-    mask |= (1 << HEADER_BITS) - (1 << header.shape["rest"].offset)
-    return mask | _ALL - ((1 << HEADER_BITS + layout.size) - 1)
 
 
 class Decoder(wiring.Component):
     """Tell whether a word is an instruction of the table.
 
     ``illegal`` is set where the opcode is unknown, a reserved bit is set, an extent names a register that does not
-    exist, or a field exceeds its choices. It holds for the word of ``latency`` cycles before; ``word`` is taken where
-    ``start`` is set, and must stay until the next start.
+    exist, or a field exceeds its choices. It holds for the word of the ``latency`` cycles before.
 
     Members
     -------
-    start : In(1)
     word : In(Word)
     illegal : Out(1)
     """
@@ -44,30 +30,32 @@ class Decoder(wiring.Component):
     latency = 2
 
     def __init__(self) -> None:
-        super().__init__({"start": In(1), "word": In(Word), "illegal": Out(1)})
+        super().__init__({"word": In(Word), "illegal": Out(1)})
 
     def elaborate(self, _: Any) -> Module:
-        """Select the reserved bits of the opcode, then look at them."""
+        """Look into all fields and pieces of the word; then judge by the opcode."""
         m = Module()
-        mask, odd = Signal(_WORD_BITS, reset_less=True), Signal(reset_less=True)
-        with m.If(self.start), m.Switch(self.word.header.opcode):
-            for operation in OPERATIONS:
-                with m.Case(operation.opcode):
-                    m.d.sync += [mask.eq(reserved(operation)), odd.eq(self._odd(m, operation))]
-            with m.Default():
-                m.d.sync += [mask.eq(_ALL), odd.eq(1)]
-        bits = Signal(_WORD_BITS)
-        found = Signal(_WORD_BITS // _CHUNK)
-        m.d.comb += [
-            bits.eq(self.word.as_value() & mask),
-            found.eq(Cat(bits[low : low + _CHUNK].any() for low in range(0, _WORD_BITS, _CHUNK))),
+        count, ends = len(OPERATIONS), sorted({raw(operation).size for operation in OPERATIONS})
+        pieces = [self.word.body[low:high] for low, high in zip(ends, [*ends[1:], BODY_BITS], strict=True)]
+        odd, chosen = (Signal(count, name=name, reset_less=True) for name in ("odd", "chosen"))
+        beyond, rest = Signal(len(pieces), reset_less=True), Signal(reset_less=True)
+        m.d.sync += [
+            odd.eq(Cat(self._odd(m, operation) for operation in OPERATIONS)),
+            chosen.eq(Cat(self.word.header.opcode == operation.opcode for operation in OPERATIONS)),
+            beyond.eq(Cat(piece.any() for piece in pieces)),
+            rest.eq(self.word.header.rest.any()),
         ]
-        m.d.sync += self.illegal.eq(found.any() | odd)
+        illegal = Signal(count + 1, reset_less=True)
+        for place, operation in enumerate(OPERATIONS):
+            behind = beyond[ends.index(raw(operation).size) :]
+            m.d.sync += illegal[place].eq(chosen[place] & (odd[place] | behind.any()))
+        m.d.sync += illegal[-1].eq(rest | ~chosen.any())
+        m.d.comb += self.illegal.eq(illegal.any())
         return m
 
     def _odd(self, m: Module, operation: Operation) -> Signal:
-        """Whether a field of an operation holds what it cannot hold."""
-        layout, parts = raw(operation), []
+        """Whether a field of an operation holds what it cannot hold, or a flag is set that it has not."""
+        layout, parts = raw(operation), [self.word.header.flags[len(operation.flags) :].any()]
         for item in operation.fields:
             low = layout[item.name].offset
             value = self.word.body[low : low + item.bits]
@@ -76,5 +64,5 @@ class Decoder(wiring.Component):
             elif item.choices and len(item.choices) < 1 << item.bits:
                 parts.append(value >= len(item.choices))
         odd = Signal(name=f"odd_{operation.name.lower()}")
-        m.d.comb += odd.eq(Cat(*parts).any() if parts else 0)
+        m.d.comb += odd.eq(Cat(*parts).any())
         return odd

@@ -30,8 +30,8 @@ class Fetch(wiring.Component):
     It reads up to ``ahead`` instructions beyond the last one that was asked for, each with a request of its own, and
     keeps at least the last ``words - ahead``: a loop that is not longer costs no reads after its first round. Errors
     come with an instruction, so that reading ahead beyond the program does no harm. An instruction that is held is at
-    ``o`` two cycles after ``i``; ``i`` waits until ``o`` was taken. A word that is read through ``get`` comes from the
-    same port when all instructions that were requested have come.
+    ``o`` three cycles after ``i``; ``i`` waits until ``o`` was taken. A word that is read through ``get`` comes from
+    the same port when all instructions that were requested have come.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ class Fetch(wiring.Component):
     get : In(stream.Signature(40))
         Address of a 32-bit word, a multiple of four.
     got : Out(Got)
-        ``valid`` is a pulse for each word, in order.
+        ``valid`` is a pulse for the word, before the next address is taken.
     port : Out(ReadPort())
     """
 
@@ -80,6 +80,7 @@ class Fetch(wiring.Component):
         self._made = Signal(name="made")  # A request is made in this cycle.
         self._begun = Signal(name="begun")
         self._getting, self._asked = Signal(name="getting"), Signal(name="asked")
+        self._word = Signal(REGISTER_BITS, name="word", reset_less=True)  # Address of the word that is got.
         self._base = Signal(
             REGISTER_BITS - _LOW, name="base"
         )  # Upper half of the entry, while a jump's address is made.
@@ -102,15 +103,19 @@ class Fetch(wiring.Component):
 
     def _look(self, m: Module, ram: Ram) -> None:
         """Hold a number until its instruction is there; begin anew where it is neither held nor on its way."""
-        known, there, read = Signal(), Signal(), Signal()
+        known, there, looked, read = (Signal(name=name) for name in ("known", "there", "looked", "read"))
         parts = [ram.read_data[lane * _LANE : (lane + 1) * _LANE] for lane in range(_BEATS)]
         failed = [part[BEAT_BITS:] for part in parts]
-        m.d.comb += [
-            self.i.ready.eq(~self._pending & ~self.o.valid),
+        # What is compared is a cycle old: more may have come since, and the oldest leaves its place a while later.
+        m.d.sync += [
+            looked.eq(self._pending & ~self._restart & ~read),
             known.eq(self._begun & (self._wanted >= self._low) & (self._wanted <= self._sent)),
             there.eq((self._wanted >= self._low) & (self._wanted < self._high)),
-            self._restart.eq(self._pending & ~known & ~self._getting),
-            read.eq(self._pending & there),
+        ]
+        m.d.comb += [
+            self.i.ready.eq(~self._pending & ~self.o.valid),
+            self._restart.eq(looked & ~known & ~self._getting),
+            read.eq(looked & there),
             ram.read_enable.eq(read),
             ram.read_address.eq(self._wanted[: ram.read_address.shape().width]),
             self.o.p.word.eq(Cat(part[:BEAT_BITS] for part in parts)),
@@ -137,20 +142,21 @@ class Fetch(wiring.Component):
         ]  # fmt: skip
         with m.If(free):
             m.d.sync += request.valid.eq(sent | asks)
-        with m.If(sent | asks):
+        with m.If(free):
             m.d.sync += [
-                request.p.address.eq(Mux(asks, Cat(Const(0, _ALIGN), self.get.p[_ALIGN:]), address)),
-                request.p.beats.eq(Mux(asks, 1, _BEATS)),
+                request.p.address.eq(Mux(self._getting, Cat(Const(0, _ALIGN), self._word[_ALIGN:]), address)),
+                request.p.beats.eq(Mux(self._getting, 1, _BEATS)),
             ]
-        span = Signal(PC_BITS + 1)
-        m.d.comb += span.eq(self._sent + 1 - self._words)
-        m.d.sync += room.eq(self._sent < self._wanted + self._ahead)
+        limit, held = Signal(PC_BITS + 1), Signal(range(self._words + 1))
+        m.d.sync += [limit.eq(self._wanted + self._ahead), room.eq(self._sent < limit)]
         with m.If(sent):
             m.d.sync += [self._sent.eq(self._sent + 1), room.eq(0)]
-            with m.If((self._sent >= self._words) & (span > self._low)):
-                m.d.sync += self._low.eq(span)
+            with m.If(held == self._words):
+                m.d.sync += self._low.eq(self._low + 1)
+            with m.Else():
+                m.d.sync += held.eq(held + 1)
         with m.If(self._restart):
-            m.d.sync += [self._begun.eq(1), room.eq(0)]
+            m.d.sync += [self._begun.eq(1), room.eq(0), held.eq(0)]
         self._address(m, address, made, sent)
         m.d.comb += self._made.eq(sent | asks)
 
@@ -172,22 +178,22 @@ class Fetch(wiring.Component):
             m.d.sync += [made.eq(0), half.eq(0), anew.eq(1)]
 
     def _get(self, m: Module) -> None:
-        answered = Signal()
+        """Take an address, ask for its beat, and give the word of it."""
+        answered, beat = Signal(), self.port.beat
         m.d.comb += [
-            answered.eq(self._getting & self.port.beat.valid),
-            self.get.ready.eq(answered),
-            self.got.valid.eq(answered),
-            self.got.error.eq(self.port.beat.p.error),
-            self.got.word.eq(self.port.beat.p.data.word_select(self.get.p[2:5], 32)),
+            answered.eq(self._getting & beat.valid),
+            self.get.ready.eq(~self._getting & (self._outstanding == 0) & ~self._restart),
         ]
-        with m.If(~self._getting):
-            m.d.sync += [
-                self._getting.eq(self.get.valid & (self._outstanding == 0) & ~self._restart),
-                self._asked.eq(0),
-            ]
-        with m.Elif(answered):
+        m.d.sync += [
+            self.got.valid.eq(answered),
+            self.got.error.eq(beat.p.error),
+            self.got.word.eq(beat.p.data.word_select(self._word[2:5], 32)),
+        ]
+        with m.If(self.get.valid & self.get.ready):
+            m.d.sync += [self._getting.eq(1), self._asked.eq(0), self._word.eq(self.get.p)]
+        with m.If(answered):
             m.d.sync += self._getting.eq(0)
-        with m.Elif(self._made):
+        with m.If(self._getting & self._made):
             m.d.sync += self._asked.eq(1)
 
     def _take(self, m: Module, ram: Ram) -> Signal:

@@ -15,10 +15,13 @@ from flightvgm_rtl.control.operands import ADDRESSES, EXTENTS, of_kind
 from flightvgm_rtl.lib.vector import Vector
 
 ISSUED = QUEUES[1:]
+_PIECE = 128  # Bits that a register chooses for.
 
 
 class Issue(wiring.Component):
-    """Put together what a queue takes: fields as encoded, extents and addresses substituted. Combinational.
+    """Put together what a queue takes: fields as encoded, extents and addresses substituted.
+
+    What depends on the opcode follows ``word`` by a cycle; the rest is combinational.
 
     Members
     -------
@@ -53,7 +56,9 @@ class Issue(wiring.Component):
             for operation in OPERATIONS:
                 if operation.queue in ISSUED:
                     with m.Case(operation.opcode):
-                        m.d.comb += self.queue.eq(1 << ISSUED.index(operation.queue))
+                        m.d.sync += self.queue.eq(1 << ISSUED.index(operation.queue))
+            with m.Default():
+                m.d.sync += self.queue.eq(0)
         for queue in ISSUED:
             target = getattr(self, f"to_{queue}")
             m.d.comb += [
@@ -71,16 +76,20 @@ class Issue(wiring.Component):
         return m
 
     def _body(self, m: Module, queue: str, operations: list[Operation]) -> Any:
-        """Fields of the operation that the word is."""
+        """Fields of the operation that the word is; the last one needs no condition."""
         union = Signal(command(queue)["body"].shape, name=f"body_of_{queue}")
-        with m.Switch(self.word.header.opcode):
-            for number, operation in enumerate(operations):
-                layout = union.shape()[operation.name.lower()].shape
-                filled = Signal(layout, name=f"body_{operation.name.lower()}")
-                self._fill(m, filled, operation)
-                # The last one needs no case of its own.
-                with m.Default() if number == len(operations) - 1 else m.Case(operation.opcode):
-                    m.d.comb += union[operation.name.lower()].eq(filled)
+        bits = union.as_value()
+        for operation in reversed(operations):
+            filled = Signal(union.shape()[operation.name.lower()].shape, name=f"body_{operation.name.lower()}")
+            self._fill(m, filled, operation)
+            if operation is operations[-1]:
+                m.d.comb += bits.eq(filled.as_value())
+                continue
+            for low in range(0, len(bits), _PIECE):
+                chosen = Signal(name=f"is_{operation.name.lower()}_{low}", reset_less=True, attrs={"keep": "true"})
+                m.d.sync += chosen.eq(self.word.header.opcode == operation.opcode)
+                with m.If(chosen):
+                    m.d.comb += bits[low : low + _PIECE].eq(filled.as_value()[low : low + _PIECE])
         return union
 
     def _fill(self, m: Module, filled: Any, operation: Operation) -> None:

@@ -28,7 +28,8 @@ class SiteSlots(wiring.Component):
     extents : In(Vector(24, EXTENTS))
         Those of the word, substituted.
     legal : Out(1)
-        The word, a SITE, describes a grid: axes permuted in three slots, nothing zero, thresholds below 2^16.
+        The word of the cycle before, a SITE, describes a grid: axes permuted in three slots, nothing zero, thresholds
+        below 2^16.
     write : In(1)
         Fill the slot that the SITE names.
     read : In(1)
@@ -63,7 +64,6 @@ class SiteSlots(wiring.Component):
         m.d.comb += [content.theta_group.eq(self.extents[0]), content.theta_chunk.eq(self.extents[1])]
         m.submodules.ram = ram = Ram(width=site().size, depth=SITE_SLOTS, style="distributed")
         m.d.comb += [
-            self.legal.eq(self._legal(m, content)),
             ram.write_enable.eq(self.write),
             ram.write_address.eq(fields.slot),
             ram.write_data.eq(content),
@@ -72,6 +72,7 @@ class SiteSlots(wiring.Component):
             self.site.eq(ram.read_data),
             self.site.known.eq(found),
         ]
+        m.d.sync += self.legal.eq(self._legal(m, content))
         with m.If(self.write):
             m.d.sync += known.bit_select(fields.slot, 1).eq(1)
         with m.If(self.read):
