@@ -18,6 +18,7 @@ from flightvgm_rtl.dma.hold import hold
 from flightvgm_rtl.dma.ports import BEAT_BITS, BEAT_BYTES, WritePort
 from flightvgm_rtl.lib.fault import Fault
 from flightvgm_rtl.lib.fifo import Fifo
+from flightvgm_rtl.lib.reset import add_with_own_reset
 from flightvgm_rtl.recovery.answers import Answers
 from flightvgm_rtl.recovery.map import Entry, MapWriter
 from flightvgm_rtl.recovery.pack import RowBeats
@@ -28,7 +29,6 @@ from flightvgm_rtl.sparsifier.compare import Compare
 from flightvgm_rtl.sparsifier.ports import QuantisedRow, quantised_group
 
 _REST = BEAT_BITS - 8 * METADATA_BYTES
-_WAITING = 64  # Words of rows that wait for their verdicts, at least; two rows' fit always.
 _OUT, _MAP, _A = range(3)  # Fields that a fault's address comes from.
 _SETTLE = 7  # Cycles of preparation; no less until the last write to A has happened.
 
@@ -89,8 +89,8 @@ class Emit(wiring.Component):
         )
         self._compare = Compare(lanes=lanes, row_channels=row_channels, reference_bytes=reference_bytes)
         self._place, self._map = RecordPlace(rows=rows, a_words=a_words), MapWriter()
-        depth = max(_WAITING, 1 << (2 * row_channels // BEAT_BYTES - 1).bit_length())
-        self._beats, self._entries = RowBeats(lanes=lanes, depth=depth), Fifo(Entry, depth=8, style="distributed")
+        self._beats = RowBeats(lanes=lanes, row_channels=row_channels)
+        self._entries = Fifo(Entry, depth=8, style="distributed")
         self._offered, self._skipped, self._first = Tally(), Tally(), FirstFault()
         self._issued = Signal(command("rows"), reset_less=True)
         self._settle = Signal(range(_SETTLE + 1))
@@ -103,8 +103,9 @@ class Emit(wiring.Component):
     def elaborate(self, _platform: Any) -> Module:
         """Wire what the rows pass; then instruction, row and words."""
         m = Module()
-        m.submodules.compare, m.submodules.beats = self._compare, self._beats
-        m.submodules.place, m.submodules.map, m.submodules.entries = self._place, self._map, self._entries
+        add_with_own_reset(m, "compare", self._compare)
+        for name in ("beats", "place", "map", "entries"):
+            m.submodules[name] = getattr(self, f"_{name}")
         hold(m, self.i.p, self._issued.as_value(), taken=self.i.valid & self.i.ready, left=self.done)
         self._wire(m)
         self._records(m)
@@ -171,10 +172,8 @@ class Emit(wiring.Component):
         ]
         with m.If(self._taken):
             m.d.sync += beat.eq(Mux(self._final, 0, beat + 1))
-        m.d.sync += [
-            self._place.advance.eq((self._keep | self._late) & ~self._asks),
-            self._late.eq((self._keep | self._late) & self._asks),
-        ]
+        m.d.sync += self._place.advance.eq((self._keep | self._late) & ~self._asks)
+        m.d.sync += self._late.eq((self._keep | self._late) & self._asks)
         with m.If(self.records.request.ready):
             m.d.sync += self._asks.eq(0)
 
@@ -222,10 +221,8 @@ class Emit(wiring.Component):
         """Take a verdict; write the row's words, or drop them."""
         fields, verdict, beats = self._issued.body.rows, self._compare.o, self._beats.o
         full, ready, listed = Signal(), Signal(), Signal()
-        m.d.sync += [
-            full.eq(fields.flag_compare & (self._kept == fields.limit)),
-            listed.eq(~fields.flag_compare | self._entries.i.ready),
-        ]
+        m.d.sync += full.eq(fields.flag_compare & (self._kept == fields.limit))
+        m.d.sync += listed.eq(~fields.flag_compare | self._entries.i.ready)
         with m.State("ROW"):
             m.d.comb += [
                 ready.eq(verdict.valid & ~self._asks & ~self._late & ~self._place.advance & listed),

@@ -56,12 +56,12 @@ class MapWriter(wiring.Component):
         out, strobe = Signal(32 * _WORDS, reset_less=True), Signal(_WORDS, reset_less=True)
         address = Signal(ADDRESS_BITS - 5, reset_less=True)
         asks, gives = Signal(), Signal()  # Request and beat that the port has not taken yet.
-        unasked, ungiven, move, put = Signal(), Signal(), Signal(), Signal()
+        unasked, ungiven, move, put, flush = Signal(), Signal(), Signal(), Signal(), Signal()
         request, beat = self.port.request, self.port.beat
         m.d.comb += [
             unasked.eq(~asks | request.ready),
             ungiven.eq(~gives | beat.ready),
-            move.eq(unasked & ungiven & some & (self.flush | (held & ~same))),
+            move.eq(unasked & ungiven & some & (flush | (held & ~same))),
             put.eq(held & (~some | same | move)),
             high.eq(self.base[5 + _LINE_BITS :] + low[-1]),
             self.i.ready.eq(~held | put),
@@ -73,6 +73,7 @@ class MapWriter(wiring.Component):
             beat.p.data.eq(out),
             beat.p.strobe.eq(Cat(*(mark.replicate(BEAT_BYTES // _WORDS) for mark in strobe))),
         ]
+        m.d.sync += flush.eq(self.flush)
         with m.If(self.i.ready):
             m.d.sync += held.eq(self.i.valid)
         with m.If(self.i.ready & self.i.valid):  # Entries come in order, so the one before tells the line.

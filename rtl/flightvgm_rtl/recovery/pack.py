@@ -14,6 +14,7 @@ from flightvgm_rtl.sparsifier.ports import quantised_group
 
 RowBeat = data.StructLayout({"data": BEAT_BITS, "last": 1})
 """32 values of a row, the first in the lowest bits; zeros behind the row's last one."""
+_WAITING = 64  # Beats of rows that wait for their verdicts, at least.
 _FLIGHT = 4  # Beats that may be on their way to the FIFO.
 
 
@@ -26,8 +27,8 @@ class RowBeats(wiring.Component):
     ----------
     lanes : int
         Values of a group; a power of two of at most 32.
-    depth : int
-        Beats of the FIFO.
+    row_channels : int
+        Most values of a row; two rows fit into the FIFO.
 
     Members
     -------
@@ -35,12 +36,12 @@ class RowBeats(wiring.Component):
     o : Out(stream.Signature(RowBeat))
     """
 
-    def __init__(self, *, lanes: int, depth: int) -> None:
+    def __init__(self, *, lanes: int, row_channels: int) -> None:
         if lanes > BEAT_BYTES or lanes & lanes - 1:
             raise ValueError(
                 f"groups of {lanes} values do not fill a beat; give a power of two of at most {BEAT_BYTES}"
             )
-        self._lanes, self._depth = lanes, depth
+        self._lanes, self._depth = lanes, max(_WAITING, 1 << (2 * row_channels // BEAT_BYTES - 1).bit_length())
         super().__init__({"i": In(stream.Signature(quantised_group(lanes))), "o": Out(stream.Signature(RowBeat))})
 
     def elaborate(self, _platform: Any) -> Module:

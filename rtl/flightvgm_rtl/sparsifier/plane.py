@@ -18,7 +18,7 @@ class PlaneWalk(wiring.Component):
     Members
     -------
     start : In(1)
-        Pulse: begin a plane.
+        Pulse: begin a plane; none is in work.
     clear : In(1)
         Pulse: forget the columns that were taken ahead.
     height : In(4)
@@ -68,7 +68,8 @@ class PlaneWalk(wiring.Component):
         cells = Signal(8)  # Of the chunk, that are not issued yet.
         row, column = Signal(4), Signal(4)
         busy, inside, skip, finish = Signal(), Signal(), Signal(), Signal()
-        middle_row, middle_column, edge = Signal(4), Signal(4), Signal(4)
+        middle_row, before_row, before_column, edge = (Signal(4) for _ in range(4))
+        one, narrow = Signal(), Signal()  # A single cell is left; the middle is the only column.
         m.d.comb += [
             chunks.clear.eq(self.clear),
             chunks.run.eq(busy),
@@ -84,9 +85,7 @@ class PlaneWalk(wiring.Component):
         ]
         with m.If(self.issue):
             m.d.sync += self.slot.eq(self.slot + 1)
-        with m.If(self.start):
-            m.d.sync += [busy.eq(1), inside.eq(0), self.slot.eq(0)]
-        with m.Elif(busy & ~inside):
+        with m.If(busy & ~inside):
             m.d.comb += [
                 self.issue.eq(self.room & chunks.full),
                 self.row.eq(middle_row),
@@ -98,27 +97,32 @@ class PlaneWalk(wiring.Component):
                 row.eq(0),
                 column.eq(0),
                 cells.eq(self.height * chunks.wide - 1),
-                middle_column.eq(chunks.wide >> 1),
+                skip.eq(0),
+                one.eq(((self.height == 1) & (chunks.wide == 2)) | ((self.height == 2) & (chunks.wide == 1))),
+                narrow.eq(chunks.wide == 1),
+                before_row.eq(middle_row - 1),
+                before_column.eq((chunks.wide >> 1) - 1),
                 edge.eq(chunks.wide - 1),
             ]
             with m.If(self.issue & ~finish):
                 m.d.sync += inside.eq(1)
         with m.Elif(busy):
             m.d.comb += [
-                skip.eq((row == middle_row) & (column == middle_column)),
                 self.issue.eq(self.room & ~skip),
                 self.row.eq(row),
                 chunks.column.eq(column),
-                finish.eq(self.issue & (cells == 1)),
+                finish.eq(self.issue & one),
             ]
             with m.If(self.issue):
-                m.d.sync += cells.eq(cells - 1)
+                m.d.sync += [cells.eq(cells - 1), one.eq(cells == 2)]
             with m.If(self.issue | skip):
-                m.d.sync += column.eq(column + 1)
+                m.d.sync += [column.eq(column + 1), skip.eq((row == middle_row) & (column == before_column))]
                 with m.If(column == edge):
-                    m.d.sync += [column.eq(0), row.eq(row + 1)]
+                    m.d.sync += [column.eq(0), row.eq(row + 1), skip.eq((row == before_row) & narrow)]
             with m.If(finish):
                 m.d.sync += inside.eq(0)
         with m.If(self.last):
             m.d.sync += busy.eq(0)
+        with m.If(self.start):
+            m.d.sync += [busy.eq(1), inside.eq(0), self.slot.eq(0)]
         return m

@@ -154,7 +154,7 @@ class TokenWalk(wiring.Component):
 
     def _begin(self, m: Module) -> None:
         """Take an instruction; count rows, or check the site."""
-        body = self._issued.body.rows
+        body, some = self._issued.body.rows, Signal()
         with m.State("IDLE"):
             m.d.comb += self.i.ready.eq(1)
             with m.If(self.i.valid):
@@ -162,10 +162,12 @@ class TokenWalk(wiring.Component):
         with m.State("BEGIN"):
             m.d.sync += [self._linear.eq(body.first), self._skip.eq(body.first), self._left.eq(body.count)]
             m.d.sync += [self._skips.eq(body.first != 0), self._last.eq(body.count == 1)]
-            m.d.comb += self._check.start.eq(body.flag_compare & (body.count != 0))
+            m.d.sync += some.eq(body.count != 0)
+            m.next = "CHOOSE"
+        with m.State("CHOOSE"):
+            m.d.comb += [self._check.start.eq(body.flag_compare & some), self._ended.eq(~some)]
             m.next = "IDLE"
-            m.d.comb += self._ended.eq(body.count == 0)
-            with m.If(body.count != 0):
+            with m.If(some):
                 m.next = "COUNT"
                 with m.If(body.flag_compare):
                     m.next = "CHECK"
