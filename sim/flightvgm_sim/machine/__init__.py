@@ -3,6 +3,7 @@
 from flightvgm_arch.sites import OUTSIDE
 from flightvgm_sim.machine.counters import Counters
 from flightvgm_sim.machine.errors import FaultError, MachineError
+from flightvgm_sim.machine.journal import Author, Origin
 from flightvgm_sim.machine.ledger import Entry, Ledger, Place
 from flightvgm_sim.machine.machine import BUDGET, Machine
 from flightvgm_sim.machine.memory import Memory
@@ -10,6 +11,7 @@ from flightvgm_sim.machine.memory import Memory
 __all__ = [
     "BUDGET",
     "OUTSIDE",
+    "Author",
     "Counters",
     "Entry",
     "FaultError",
@@ -17,5 +19,6 @@ __all__ = [
     "Machine",
     "MachineError",
     "Memory",
+    "Origin",
     "Place",
 ]

@@ -9,6 +9,7 @@ from flightvgm_arch.errors import ErrorCode
 from flightvgm_arch.isa import QUEUES, disassemble
 from flightvgm_sim.machine.errors import FaultError, MachineError
 from flightvgm_sim.machine.frontend import FrontEnd
+from flightvgm_sim.machine.journal import Author
 from flightvgm_sim.machine.program import FRONT, Decoded, Issued
 from flightvgm_sim.machine.state import Outcome, State
 from flightvgm_sim.machine.units import load, matrix, rows, store
@@ -70,6 +71,7 @@ class Core:
                 if not state.acquire(issued.decoded.waits):
                     return False
                 issued.begun = moved = True
+            state.shared.memory.author = Author(state.number, issued.counter, issued.decoded.name, issued.place)
             outcome = UNITS[issued.decoded.name](state, issued)
             if outcome is Outcome.DONE:
                 queue.popleft()

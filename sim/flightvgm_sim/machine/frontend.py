@@ -179,9 +179,11 @@ class FrontEnd:
             return False
         members = [core for core in self._cores if fields["cores"] >> core.number & 1]
         if state not in members:
-            return True
+            return len(self._cores) > 1 or state.shared.meet(self.counter)
         state.barrier = self.counter
         if not state.released and all(core.barrier == self.counter and not core.released for core in members):
+            if len(members) == len(self._cores) and not state.shared.meet(self.counter):
+                return False
             for core in members:
                 core.released = True
         if not state.released:

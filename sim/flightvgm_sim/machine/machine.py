@@ -11,7 +11,8 @@ from flightvgm_sim.golden.fp import U8
 from flightvgm_sim.machine.core import Core
 from flightvgm_sim.machine.counters import Counters
 from flightvgm_sim.machine.errors import FaultError, MachineError, require
-from flightvgm_sim.machine.ledger import Ledger
+from flightvgm_sim.machine.journal import Journal, Origin
+from flightvgm_sim.machine.ledger import Ledger, Place
 from flightvgm_sim.machine.memory import Memory
 from flightvgm_sim.machine.scheduler import FixedOrder, RandomOrder, Scheduler
 from flightvgm_sim.machine.state import Shared, State
@@ -92,8 +93,20 @@ class Machine:
         self._states = [State(number, self._shared, arguments) for number in range(self.config.cores)]
         self._cores = [Core(state, self._states) for state in self._states]
 
-    def run(self, budget: int = BUDGET, progress: Callable[[int], None] | None = None) -> None:
-        """Execute until all cores have ended.
+    @property
+    def place(self) -> Place:
+        """What the last MARK of the first core named."""
+        return self._states[0].place
+
+    def origin(self, address: int) -> Origin | None:
+        """What wrote a byte last since the machine was let run with ``pause``; None if nothing did."""
+        journal = self.memory.journal
+        return None if journal is None else journal.origin(address)
+
+    def run(
+        self, budget: int = BUDGET, progress: Callable[[int], None] | None = None, *, pause: bool = False
+    ) -> int | None:
+        """Execute until all cores have ended, or meet.
 
         Parameters
         ----------
@@ -101,6 +114,14 @@ class Machine:
             Instructions that the watchdog allows since the start.
         progress : callable, optional
             Called now and then with the number of instructions completed since the start.
+        pause : bool
+            Stop at the next BARRIER at which all cores stand; the next call goes on behind it. All instructions before
+            it are done then, and none behind it has begun.
+
+        Returns
+        -------
+        int or None
+            Number of that BARRIER; None when all cores have ended.
 
         Raises
         ------
@@ -110,16 +131,23 @@ class Machine:
             The machine was not started.
         """
         require(bool(self._cores), "the machine is not started; start it first")
-        self._shared.budget = budget
+        shared = self._shared
+        shared.budget, shared.pausing = budget, pause
+        shared.memory.journal = Journal() if pause else None
+        shared.resume()
         cores, reported = self._cores, 0
         self._cores = []
         while not all(core.ended for core in cores):
             if not self._scheduler.sweep(cores):
-                raise _deadlock(cores)
+                if shared.meeting is None:
+                    raise _deadlock(cores)
+                self._cores = cores
+                return shared.meeting
             if progress and self.steps >= reported + _REPORT:
                 reported = self.steps
                 progress(reported)
         self._conclude(cores)
+        return None
 
     def _conclude(self, cores: Sequence[Core]) -> None:
         """Check what the cores leave behind."""

@@ -15,6 +15,7 @@ from flightvgm_arch.memory import Window
 from flightvgm_arch.registers import WINDOWS
 from flightvgm_sim.golden.fp import I64, U8
 from flightvgm_sim.machine.errors import FaultError
+from flightvgm_sim.machine.journal import HOST, Journal
 
 _PAGE_SHIFT = 12
 
@@ -36,6 +37,13 @@ class Memory:
     ----------
     size : int
         Bytes that the machine has.
+
+    Attributes
+    ----------
+    author : Author
+        Whose writes the next ones are.
+    journal : Journal or None
+        Where writes are noted.
     """
 
     def __init__(self, size: int) -> None:
@@ -44,6 +52,8 @@ class Memory:
         self._starts: list[int] = []
         self._last = Backing(0, 0, np.zeros(0, np.uint8), np.zeros(0, np.int64))
         self._clock = 0
+        self.author = HOST
+        self.journal: Journal | None = None
 
     def open_window(self, address: int, size: int) -> None:
         """Let programs and the host reach ``size`` bytes from ``address``; they read zero until they are written.
@@ -94,6 +104,13 @@ class Memory:
         low = address - window.base
         return window.data[low : low + size].copy()
 
+    def view(self, address: int, size: int) -> U8:
+        """``size`` bytes, which change as memory does; not to be written."""
+        window = self.find(address, size)
+        found = window.data[address - window.base :][:size]
+        found.flags.writeable = False
+        return found
+
     def write(self, address: int, data: NDArray[Any]) -> None:
         """Write an array's bytes in C order."""
         flat = np.ascontiguousarray(data).reshape(-1).view(np.uint8)
@@ -101,6 +118,8 @@ class Memory:
         low = address - window.base
         window.data[low : low + flat.size] = flat
         self._stamp(window, low, flat.size)
+        if self.journal is not None:
+            self.journal.note(self.author, address, 0, np.zeros(1, np.int64), flat.size)
 
     def stamp(self, address: int, size: int) -> int:
         """A number that grows when a page of the range is written; what was made of the bytes holds while it stays."""
@@ -129,6 +148,8 @@ class Memory:
         start = base + low * pitch
         window = self.find(start, size)
         self._stamp(window, start - window.base, (len(view) - 1) * pitch + size)
+        if self.journal is not None:
+            self.journal.note(self.author, base, pitch, numbers, size)
 
     def check_rows(self, base: int, pitch: int, numbers: I64, size: int) -> None:
         """Refuse rows that lie in no window, before any of them is written."""

@@ -49,6 +49,7 @@ class Shared:
         self.counters = Counters()
         self.steps = 0
         self.budget = 0
+        self.pausing = False
         self._tiles: dict[tuple[int, int, int], tuple[int, Tiles]] = {}
         self._tiles_bytes = 0
         self.reset()
@@ -58,6 +59,21 @@ class Shared:
         self.counts = [0] * COUNTERS
         self.pools = [Pool(self.config.cores) for _ in range(POOLS)]
         self.steps = 0
+        self.meeting: int | None = None  # Counter of the BARRIER at which all cores stand until the machine goes on.
+        self._passing = False
+
+    def meet(self, counter: int) -> bool:
+        """Whether all cores, which stand at the BARRIER ``counter``, may pass: not before a machine that pauses."""
+        if self.pausing and not self._passing:
+            self.meeting = counter
+            return False
+        self._passing = False
+        return True
+
+    def resume(self) -> None:
+        """Let cores pass the BARRIER at which they stand."""
+        self._passing = self.meeting is not None
+        self.meeting = None
 
     def spend(self) -> None:
         """Count a completed instruction.
