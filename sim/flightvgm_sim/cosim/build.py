@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 TOP = "flightvgm"
+BARRIER = f"{TOP}.accelerator.shared.barrier"  # Module, and place, of what tells the harness that cores meet.
 HARNESS = Path(__file__).with_name("harness.cpp")
+MODELS = HARNESS.with_name("memory.h")  # Which the harness includes.
 STORED = Path(__file__).with_name("stored")  # Headers in the place of those of compressors.
 _COMPILE = ("-fPIC", "-std=gnu++20", "-fcoroutines", "-DVERILATOR=1", "-DVM_COVERAGE=0", "-DVM_SC=0")
 _VERILATE = (
@@ -25,6 +27,9 @@ _VERILATE = (
     # Without these, functions of a megabyte take the compiler ten times as long.
     "--inline-mult", "10", "--output-split", "10000", "--output-split-cfuncs", "2000",
 )  # fmt: skip
+_VISIBLE = "`verilator_config\n" + "".join(
+    f'public_flat_rd -module "{BARRIER}" -var "ports__0__{name}"\n' for name in ("release", "cores", "pc")
+)
 _RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
 _TRACE = "verilated_fst_c.cpp"
 _PERIOD = 0.05  # Seconds between two looks at running commands.
@@ -91,9 +96,9 @@ def build(
         A tool is missing or refuses the text.
     """
     root = verilator_root()
-    harness = HARNESS.read_text(encoding="utf-8")
+    harness = "".join(part.read_text(encoding="utf-8") for part in (HARNESS, MODELS))
     options = (f"-O{optimise}", *_COMPILE)
-    content = "\n".join((verilog, harness, str(ports), str(trace), *options, *_VERILATE))
+    content = "\n".join((verilog, harness, _VISIBLE, str(ports), str(trace), *options, *_VERILATE))
     if trace:
         content += _stored()
     folder = cache() / hashlib.sha256(content.encode()).hexdigest()[:16]
@@ -103,6 +108,8 @@ def build(
     folder.mkdir(parents=True, exist_ok=True)
     source = folder / f"{TOP}.v"
     source.write_text(verilog, encoding="utf-8")
+    visible = folder / f"{TOP}.vlt"
+    visible.write_text(_VISIBLE, encoding="utf-8")
     each = "-DFV_EACH(do)=" + " ".join(f"do({number})" for number in range(ports))
     traces = [f"-D{name}={int(trace)}" for name in ("FV_TRACE", "VM_TRACE", "VM_TRACE_FST")]
     headers = [f"-I{place}" for place in (STORED, root / "include", root / "include" / "vltstd")]
@@ -110,11 +117,12 @@ def build(
     with tempfile.TemporaryDirectory(prefix="work-", dir=folder) as name:
         work = Path(name)
         objects = work / "verilated"
-        command = [str(root / "bin" / "verilator"), *_VERILATE, "--Mdir", str(objects), str(source)]
+        command = [str(root / "bin" / "verilator"), *_VERILATE, "--Mdir", str(objects), str(visible), str(source)]
         if trace:
             command.append("--trace-fst")
         _run([_Job(command, folder / "verilator.log")], environment={"VERILATOR_ROOT": str(root)})
-        flags = [*options, f"-DFV_PORTS={ports}", each, *traces, f"-I{objects}", *headers]
+        named = [f"-DFV_PORTS={ports}", each, f'-DFV_BARRIER="{BARRIER}"']
+        flags = [*options, *named, *traces, f"-I{objects}", *headers]
         compiled = _compile([HARNESS, *sorted(objects.glob("*.cpp"))], work, flags, logs=folder, progress=progress)
         partial = work / "chip.so"
         link = ["g++", "-shared", "-o", str(partial), *map(str, (*compiled, *runtime)), "-pthread"]

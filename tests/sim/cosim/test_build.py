@@ -53,6 +53,26 @@ def test_a_model_is_built_once(tools, tmp_path):
     assert (tmp_path / "count").read_text().count("verilate") == 2
 
 
+def test_the_harness_sees_barriers_and_the_verilog_stays_as_it_is(tools):
+    library = build("module flightvgm; endmodule", ports=1)
+    assert (library.parent / "flightvgm.v").read_text() == "module flightvgm; endmodule"
+    visible = (library.parent / "flightvgm.vlt").read_text().splitlines()
+    assert visible[0] == "`verilator_config"
+    for name in ("release", "cores", "pc"):
+        assert f'public_flat_rd -module "flightvgm.accelerator.shared.barrier" -var "ports__0__{name}"' in visible
+
+
+def test_all_that_goes_into_a_model_changes_its_digest(tools, tmp_path, monkeypatch):
+    found = {build("", ports=1), build("", ports=1, trace=True), build("", ports=1, optimise=2)}
+    monkeypatch.setattr(building, "_VISIBLE", "`verilator_config\n")
+    found.add(build("", ports=1))
+    models = tmp_path / "memory.h"
+    models.write_text("// Other models.\n")
+    monkeypatch.setattr(building, "MODELS", models)
+    found.add(build("", ports=1))
+    assert len(found) == 5
+
+
 @pytest.mark.parametrize("tool", ["verilator", "g++"])
 def test_a_refusal_names_its_log(tools, tool):
     if tool == "verilator":
