@@ -1,3 +1,5 @@
+from typing import ClassVar
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from flightvgm.runtime.golden import GoldenDevice
 from flightvgm.world.grammar import WORDS
 from flightvgm_arch.operations import QUEUES
 from flightvgm_sim.reference.shape import ModelShape
+from harness.model_chip import ModelChip
 
 
 def random_weights(shape, seed=0):
@@ -46,11 +49,12 @@ class FakeChip(GoldenDevice):
     """The golden machine with the counters of a simulated chip: ten cycles a run, five of them in each queue."""
 
     made = 0
+    options: ClassVar[dict] = {}  # Of the last one.
 
     def __init__(self, config, verilog, *, verify=False, waveform=None, progress=None):
         super().__init__(config)
         type(self).made += 1
-        self.options = {"verilog": verilog, "verify": verify, "waveform": waveform}
+        type(self).options = {"verilog": verilog, "verify": verify, "waveform": waveform}
         self.runs = 0
         progress(1.0)
 
@@ -71,3 +75,15 @@ def fake_chip(monkeypatch):
     monkeypatch.setattr("flightvgm.runtime.simulated.CosimDevice", FakeChip)
     monkeypatch.setattr(FakeChip, "made", 0)
     return FakeChip
+
+
+@pytest.fixture
+def model_chip(monkeypatch):
+    """The model of a chip, for devices that verify; Verilog and compiler are not needed."""
+    monkeypatch.setattr("flightvgm.gateware.emit", lambda config, vendor=False: Gateware("text", {}))
+    monkeypatch.setattr("flightvgm.runtime.simulated.verilator_root", lambda: None)
+    monkeypatch.setattr("flightvgm.runtime.cosim.build", lambda verilog, **options: None)
+    monkeypatch.setattr("flightvgm.runtime.cosim.Chip", ModelChip)
+    for name, value in (("flips", []), ("made", []), ("skips", None)):
+        monkeypatch.setattr(ModelChip, name, value)
+    return ModelChip

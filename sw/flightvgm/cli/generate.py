@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 HELP = "generate a video from a prompt"
 DEFAULT_OUTPUT = Path("video.gif")
+DEFAULT_WAVEFORM = Path("difference.fst")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,8 +37,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
     cosim = parser.add_argument_group("backend cosim")
-    cosim.add_argument("--verify", action="store_true", help="compare all of memory with the golden machine's")
-    cosim.add_argument("--waveform", type=Path, metavar="FILE", help=".fst: waveform around the first difference")
+    cosim.add_argument("--verify", action="store_true",
+                       help="compare all of memory with the golden machine's at each barrier")  # fmt: skip
+    cosim.add_argument("--waveform", type=Path, metavar="FILE",
+                       help=f".fst: waveform round the first difference [{DEFAULT_WAVEFORM}]")  # fmt: skip
     cosim.add_argument("--resume", type=Path, metavar="DIR", help="keep finished steps here, and go on behind them")
 
 
@@ -55,13 +58,14 @@ def run(args: argparse.Namespace) -> int:
         if args.contact_sheet.resolve() == args.out.resolve():
             raise MediaError(f"video and contact sheet cannot both be '{args.out}'; name two files")
         check_target(args.contact_sheet)
+    waveform = args.waveform or (DEFAULT_WAVEFORM if args.verify else None)
     with Progress("preparing") as progress:
         pipeline = Pipeline.from_pretrained(
             args.checkpoint,
             preset=args.preset,
             recipe=args.recipe,
             backend=args.backend,
-            simulation=Simulation(verify=args.verify, waveform=args.waveform, resume=args.resume),
+            simulation=Simulation(verify=args.verify, waveform=waveform, resume=args.resume),
         )
         output: PipelineOutput = pipeline(
             args.prompt,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from flightvgm.runtime.device import Bytes, DeviceError
+from flightvgm.runtime.difference import Difference, Group, MismatchError, find
 from flightvgm.runtime.golden import GoldenDevice
 from flightvgm.runtime.ledger import OUTSIDE, Ledger, Place, Work
 from flightvgm_arch.config import PAGE_BYTES, Config
@@ -19,35 +20,13 @@ from flightvgm_arch.memory import LEDGER_BYTES, LEDGER_ENTRY_BYTES, LEDGER_WORDS
 from flightvgm_arch.operations import QUEUES
 from flightvgm_arch.registers import BY_NAME, FIRST_ARGUMENT, ID, WINDOWS
 from flightvgm_arch.sites import KINDS, SITES
-from flightvgm_sim.cosim.build import build
-from flightvgm_sim.cosim.chip import Chip
+from flightvgm_sim.cosim.build import BuildError, build
+from flightvgm_sim.cosim.chip import TICKS, Chip, Stop
 
 _CHUNK = 2_000  # Cycles between two calls of a progress callback: Ctrl-C waits for no more than a second.
 _BEFORE, _AFTER = 2_000, 200  # Cycles of a waveform before and behind the write that is wrong.
-_LINE = 32
+_RESETTING = 0b100  # Of STATUS.
 _OUTSIDE_NUMBER = 7
-
-
-class Difference(NamedTuple):
-    """The first write, in time, of which the golden machine knows nothing."""
-
-    address: int
-    found: int
-    wanted: int
-    cycle: int
-    bytes: int
-
-
-class MismatchError(DeviceError):
-    """Memory that differs from the golden machine's; ``difference`` says where and when."""
-
-    def __init__(self, difference: Difference, more: str = "") -> None:
-        self.difference = difference
-        super().__init__(
-            f"byte {difference.address:#x} is {difference.found:#04x} and should be {difference.wanted:#04x}, the "
-            f"first of {difference.bytes} bytes that differ from the golden machine, of cycle {difference.cycle}"
-            f"{more}"
-        )
 
 
 class StoppedError(DeviceError):
@@ -70,11 +49,11 @@ class CosimDevice:
     verilog : str
         Its text, with the top module ``flightvgm``.
     verify : bool
-        Run each program on the golden machine as well, and compare all of memory when it has ended.
+        Run each program on the golden machine as well, and compare all of memory behind each group of instructions.
     latency, stall, seed :
         Of the memory models; see :class:`~flightvgm_sim.cosim.chip.Chip`.
     waveform : Path, optional
-        FST file that is written around the first difference.
+        FST file that is written round the first difference.
     watchdog : int
         Cycles without progress after which the chip stops.
     optimise : int
@@ -91,6 +70,7 @@ class CosimDevice:
         self._config = config
         self._verilog = verilog
         self._waveform = waveform
+        self._progress = progress
         self._memory = {"latency": latency, "stall": stall, "seed": seed}
         self._watchdog = watchdog
         self._ports, self._optimise = config.ports * config.cores, optimise
@@ -146,13 +126,14 @@ class CosimDevice:
     def start(self, entry: int, arguments: Sequence[int] = ()) -> None:
         """Start the chip at ``entry``."""
         self._run = (entry, tuple(arguments))
-        self._before = self._chip.memory[: self._top].copy() if self._golden is not None else self._before
         if self._golden is not None:
+            self._before = self._chip.memory[: self._top].copy()
             self._golden.start(entry, arguments)
-        self._begin(self._chip)
+            self._chip.watch(self._config.cores)
+        self._began = self._begin(self._chip)
 
     def wait(self, progress: Callable[[int], None] | None = None) -> None:
-        """Run until the interrupt; then compare memory, where that is wanted.
+        """Run until the interrupt; where that is wanted, compare memory behind each group of instructions.
 
         ``progress`` is told cycles.
 
@@ -161,22 +142,20 @@ class CosimDevice:
         StoppedError
             The chip stopped with an error.
         MismatchError
-            Its memory differs from the golden machine's.
+            Its memory differs from the golden machine's. The chip is reset.
+        DeviceError
+            It comes to another BARRIER than the golden machine, or that refuses the program. The chip is reset.
         """
-        while not self._chip.run(_CHUNK):
+
+        def tell() -> None:
             if progress is not None:
                 progress(self._chip.cycle - self._began)
-        self._set("ISR", 1)
-        self._get("CONTROL")
-        self._sums = {name: count + self._get(name.upper()) for name, count in self._sums.items()}
-        self._raise_error()
-        if self._golden is not None:
-            self._golden.wait()
-            found = self._difference(self._chip)
-            if found is not None:
-                self._report(found)
-        if progress is not None:
-            progress(self._chip.cycle - self._began)
+
+        for group in self._groups(self._chip, self._began, tell):
+            if group.last is None:
+                self._conclude()
+            if self._golden is not None:
+                self._verify(self._golden, group)
 
     def counters(self) -> Mapping[str, int]:
         """Counters by name: ``cycles``, ``busy_<queue>``, ``saturations``, ``padding_macs``."""
@@ -203,7 +182,8 @@ class CosimDevice:
         if not any(first <= address and address + size <= end for first, end in self._windows):
             raise DeviceError(f"{size} bytes at {address:#x} are not allocated; allocate them first")
 
-    def _begin(self, chip: Chip) -> None:
+    def _begin(self, chip: Chip) -> int:
+        """Start a chip; the cycle."""
         entry, arguments = self._run
         values = {"ENTRY": entry, "WATCHDOG": self._watchdog, "LEDGER": self._table, "GIE": 1, "IER": 1}
         values |= {f"R{FIRST_ARGUMENT + number}": value for number, value in enumerate(arguments)}
@@ -211,8 +191,9 @@ class CosimDevice:
             values |= {f"WINDOW{number}_BASE": first, f"WINDOW{number}_LIMIT": end}
         for name, value in values.items():
             self._set(name, value, chip)
-        self._began = chip.cycle
+        began = chip.cycle
         self._set("CONTROL", 1, chip)
+        return began
 
     def _set(self, name: str, value: int, chip: Chip | None = None) -> None:
         register = BY_NAME[name]
@@ -223,7 +204,11 @@ class CosimDevice:
         register = BY_NAME[name]
         return sum(self._chip.read(register.offset + 4 * word) << 32 * word for word in range(register.bits // 32))
 
-    def _raise_error(self) -> None:
+    def _conclude(self) -> None:
+        """Take what the chip has counted, and its error."""
+        self._set("ISR", 1)
+        self._get("CONTROL")
+        self._sums = {name: count + self._get(name.upper()) for name, count in self._sums.items()}
         code = self._get("ERROR")
         if code:
             raise StoppedError(
@@ -231,40 +216,83 @@ class CosimDevice:
                 address=self._get("ERROR_ADDRESS"),
             )  # fmt: skip
 
-    def _difference(self, chip: Chip) -> Difference | None:
-        assert self._golden is not None
-        differing: list[NDArray[np.int64]] = []
-        for first, end in self._windows:
-            wanted = self._golden.read(first, end - first)
-            differing.append(np.flatnonzero(chip.memory[first:end] != wanted) + first)
-        places = np.concatenate(differing) if differing else np.zeros(0, np.int64)
-        if not places.size:
-            return None
-        cycles = chip.stamps[places // _LINE]
-        address = int(places[np.argmin(cycles)])
-        wanted_byte = int(self._golden.read(address, 1)[0])
-        return Difference(address, int(chip.memory[address]), wanted_byte, int(cycles.min()), places.size)
+    def _groups(self, chip: Chip, start: int, tell: Callable[[], None]) -> Iterator[Group]:
+        """Run a program that was started in a cycle; yield each group of instructions when it is done."""
+        number, first, began, stop = 0, 0, start, Stop.CYCLES
+        while stop is not Stop.INTERRUPT:
+            stop = chip.run(_CHUNK)
+            if stop is not Stop.CYCLES:
+                ended, last = chip.meeting() if stop is Stop.MEETING else (chip.cycle, None)
+                yield Group(number, first, last, start, began, ended)
+                number, first, began = number + 1, (last or 0) + 1, ended
+            tell()
 
-    def _report(self, found: Difference) -> None:
-        """Raise the difference, with a waveform around its cycle if that is wanted."""
+    def _verify(self, golden: GoldenDevice, group: Group) -> None:
+        """Let the golden machine run a group, and compare."""
+        try:
+            last = golden.advance()
+            self._compare(golden, group, last)
+        except DeviceError:
+            if group.last is not None:
+                self._halt()
+            raise
+
+    def _compare(self, golden: GoldenDevice, group: Group, last: int | None) -> None:
+        difference = find(self._chip, golden, self._windows, group, self._config)
+        if difference is not None:
+            self._report(golden, difference)
+        if last != group.last:
+            found, wanted = ("its end" if at is None else f"BARRIER {at}" for at in (group.last, last))
+            raise DeviceError(f"{group}: the chip comes to {found}, and the golden machine to {wanted}")
+
+    def _report(self, golden: GoldenDevice, found: Difference) -> NoReturn:
+        """Raise the difference, with a waveform round its cycle if that is wanted and nothing stands in the way."""
         if self._waveform is None:
-            raise MismatchError(found._replace(cycle=found.cycle - self._began))
-        replayed = self._replay(None)
-        if replayed is None:
-            raise MismatchError(found, "; a replay from the same memory did not show it")
-        self._replay((max(0, replayed.cycle - _BEFORE), replayed.cycle + _AFTER))
-        raise MismatchError(replayed, f"; its waveform is in '{self._waveform}'")
+            raise MismatchError(found)
+        try:
+            raise self._recorded(golden, found, self._waveform)
+        except BuildError as problem:
+            raise MismatchError(found, f"; there is no waveform, because {problem}") from None
+        except KeyboardInterrupt:
+            raise MismatchError(found, "; there is no waveform, because it was interrupted") from None
 
-    def _replay(self, window: tuple[int, int] | None) -> Difference | None:
-        """Run the program once more on a fresh chip from the same memory, tracing some cycles."""
-        library = build(self._verilog, ports=self._ports, trace=window is not None, optimise=self._optimise)
+    def _recorded(self, golden: GoldenDevice, found: Difference, waveform: Path) -> MismatchError:
+        replayed = self._replay(golden, found.group.number)
+        if replayed is None:
+            return MismatchError(found, "; there is no waveform, because a replay from the same memory did not show it")
+        cycle = replayed.group.ended if replayed.cycle is None else replayed.cycle
+        self._trace(waveform, max(0, cycle - _BEFORE), cycle + _AFTER)
+        what = "group's end" if replayed.cycle is None else "write"
+        return MismatchError(replayed, f"; its waveform is in '{waveform}', the {what} at time {TICKS * cycle}")
+
+    def _again(self, *, trace: bool) -> Chip:
+        """A fresh chip with the memory of the program's start."""
+        library = build(self._verilog, ports=self._ports, trace=trace, optimise=self._optimise, progress=self._progress)
         chip = Chip(library, self._config.memory_bytes, **self._memory)  # type: ignore[arg-type]
         chip.memory[: self._before.size] = self._before
-        if window is not None and self._waveform is not None:
-            chip.trace(self._waveform, *window)
-        self._begin(chip)
-        while not chip.run(_CHUNK):
-            pass
-        found = self._difference(chip)
+        return chip
+
+    def _replay(self, golden: GoldenDevice, number: int) -> Difference | None:
+        """Run the program once more, up to the end of a group, and compare."""
+        chip = self._again(trace=False)
+        chip.watch(self._config.cores)
+        groups = self._groups(chip, self._begin(chip), lambda: None)
+        last = next(group for group in groups if group.number == number or group.last is None)
+        found = find(chip, golden, self._windows, last, self._config)
         chip.close()
         return found
+
+    def _trace(self, waveform: Path, first: int, end: int) -> None:
+        """Run the program once more, and write a waveform of some cycles."""
+        chip = self._again(trace=True)
+        chip.trace(waveform, first, end)
+        self._begin(chip)
+        chip.run(end - chip.cycle)
+        chip.close()
+
+    def _halt(self) -> None:
+        """Reset a chip in the middle of a run, as a driver does it, so that it can be started again."""
+        self._set("RESET", 1)
+        while self._get("STATUS") & _RESETTING:
+            pass
+        self._set("ISR", self._get("ISR"))

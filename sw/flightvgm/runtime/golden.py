@@ -13,7 +13,8 @@ from flightvgm_arch.config import PAGE_BYTES, Config
 from flightvgm_arch.formats import round_up
 from flightvgm_arch.sites import KINDS, SITES
 from flightvgm_sim.machine import OUTSIDE as OUTSIDE_NUMBER
-from flightvgm_sim.machine import FaultError, Machine, MachineError
+from flightvgm_sim.machine import FaultError, Machine, MachineError, Origin
+from flightvgm_sim.machine import Place as MarkedPlace
 
 
 class GoldenDevice:
@@ -77,6 +78,26 @@ class GoldenDevice:
             self._machine.run(progress=progress)
         except (FaultError, MachineError) as error:
             raise DeviceError(str(error)) from error
+
+    def advance(self) -> int | None:
+        """Execute until all cores meet at a BARRIER, whose number is returned, or have ended."""
+        try:
+            return self._machine.run(pause=True)
+        except (FaultError, MachineError) as error:
+            raise DeviceError(str(error)) from error
+
+    def view(self, address: int, size: int) -> Bytes:
+        """``size`` bytes of memory without a copy, for a look before the machine goes on."""
+        return self._machine.memory.view(address, size)
+
+    def origin(self, address: int) -> Origin | None:
+        """The instruction that wrote a byte last since :meth:`advance` was called; None if there is none."""
+        return self._machine.origin(address)
+
+    @property
+    def place(self) -> MarkedPlace:
+        """What the first core's last MARK named."""
+        return self._machine.place
 
     def counters(self) -> Mapping[str, int]:
         """Counters by name."""

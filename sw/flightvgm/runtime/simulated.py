@@ -16,10 +16,11 @@ from flightvgm.compiler import Program
 from flightvgm.media.atomic import replacing
 from flightvgm.media.formats import check_folder
 from flightvgm.runtime.backend import Array
-from flightvgm.runtime.cosim import CosimDevice, MismatchError
+from flightvgm.runtime.cosim import CosimDevice
 from flightvgm.runtime.device import DeviceError
+from flightvgm.runtime.difference import MismatchError
 from flightvgm.runtime.ledger import FIELDS, Ledger, Place, Work
-from flightvgm.runtime.places import place
+from flightvgm.runtime.places import describe
 from flightvgm.runtime.session import Session
 from flightvgm_arch.config import Config
 from flightvgm_arch.operations import QUEUES
@@ -41,9 +42,9 @@ class Simulation:
     Parameters
     ----------
     verify : bool
-        Compare all of memory with the golden machine's after each run.
+        Compare all of memory with the golden machine's behind each group of instructions.
     waveform : Path, optional
-        FST file of the cycles around the first difference; needs ``verify``.
+        FST file of the cycles round the first difference; needs ``verify``.
     resume : Path, optional
         Folder of finished steps; those that are there already are not run again. It is made if it does not exist.
 
@@ -95,7 +96,7 @@ class ChipReport:
     seconds : float
         Time of their simulation, with the golden machine's where it verifies.
     verified : bool
-        All of memory was compared with the golden machine's after each run.
+        All of memory was compared with the golden machine's behind each group of instructions.
     utilisation : float
         Share of the array's cycles that did work: ``(INT8 MACs / 4 + FP16 MACs / 2) / (DSP58 * cycles)``.
     busy : mapping
@@ -251,8 +252,8 @@ class SimulatedBackend:
         try:
             result = run(session)
         except MismatchError as error:
-            where = place(self._program, error.difference.address - session.base)
-            raise DeviceError(f"{where}: {error}") from error
+            where = describe(self._program, session.base, error.difference)
+            raise DeviceError(f"{where}{error.more}") from error
         after = session.device.counters()
         spent = {name: after[name] - counters[name] for name in _COUNTERS}
         return result, Spent(session.ledger() - ledger, spent, time.perf_counter() - began)

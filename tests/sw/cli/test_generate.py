@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 
@@ -137,6 +138,7 @@ def test_a_simulated_chip_is_described(generate, fake_chip, tmp_path):
     arguments = ("--backend", "cosim", "--verify", "--resume", str(tmp_path / "steps"), "--no-compare")
     status, out, err = generate(*arguments)
     assert (status, err) == (0, "")
+    assert fake_chip.options["waveform"] == Path("difference.fst")
     for line in (
         "cosim backend, preset SMALL",
         "cycles       30  simulated in",

@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -5,11 +6,13 @@ import numpy as np
 import pytest
 
 from flightvgm.pipeline import Pipeline, PipelineError
-from flightvgm.runtime.cosim import Difference, MismatchError
 from flightvgm.runtime.device import DeviceError
-from flightvgm.runtime.places import place
+from flightvgm.runtime.places import element
 from flightvgm.runtime.simulated import Simulation, SimulationError
+from flightvgm_arch.isa import WORD_BYTES, decode
 from flightvgm_arch.presets import SMALL
+from flightvgm_arch.sites import SITES
+from harness.model_chip import Flip
 
 PROMPT = "a red circle moving right"
 
@@ -120,16 +123,44 @@ def test_other_backends_simulate_nothing(tiny_checkpoint):
         Pipeline.from_pretrained(tiny_checkpoint, simulation=Simulation(verify=True))
 
 
-def test_a_difference_names_region_row_and_channel(generate, fake_chip, monkeypatch, tiny_checkpoint):
+NOBODY = "written by no instruction of this group"
+
+
+@pytest.mark.parametrize(
+    ("group", "where", "region", "offset", "number", "writer"),
+    [  # In a phase the array works for branch 0 and the row unit for branch 1, or the other way round.
+        (3, "outside the sites", "text_kv.0.1", 66, "row 1, channel 1", "row tile 0, column tile 0 of the STORE"),
+        (6, "spatial_blocks.0, site attn.proj, branch 0", "y.0", 5 * 64 + 43, "row 5, channel 21",
+         "row tile 2, column tile 5 of the STORE"),
+        (14, "spatial_blocks.0, site mlp, branch 1", "records.1", 3, "row 0, channel 3",
+         "row tile 0, word 0 of the ROWS"),
+        (20, "temporal_blocks.0, site attn.proj, branch 0", "weights.spatial_blocks.0.mlp.fc1", 9, "byte 9", NOBODY),
+        (25, "temporal_blocks.0, site cross_attn.q_linear, branch 1", "attended.1", 11, "row 0, channel 5",
+         "row tile 0, column tile 1 of the STORE"),
+        (30, "temporal_blocks.0, site mlp, branch 1", "x.1", 2, "row 0, channel 1", "row tile 0, word 0 of the ROWS"),
+    ],
+)  # fmt: skip
+def test_a_wrong_number_is_told_by_group_layer_tile_and_element(
+    model_chip, tiny_checkpoint, group, where, region, offset, number, writer
+):
+    pipeline = Pipeline.from_pretrained(
+        tiny_checkpoint, preset="TINY", backend="cosim", simulation=Simulation(verify=True)
+    )
+    program = pipeline.compile(num_inference_steps=1)
+    model_chip.flips.append(Flip(group, program.address(region) + offset))
+    words = f"{re.escape(where)}: {number} of region '{region}' is .* and should be [^;]*; {writer}.* of group {group} "
+    with pytest.raises(DeviceError, match=f"^{words}"):
+        pipeline(PROMPT, num_inference_steps=1)
+
+
+def test_compiled_programs_have_a_group_for_each_phase(tiny_checkpoint):
     program = Pipeline.from_pretrained(tiny_checkpoint).compile()
-    offset = program.address("y.1") + 2 * program.network.row_pitch + 7
-
-    def wait(self, progress=None):
-        raise MismatchError(Difference(offset, 1, 2, 99, 3))
-
-    monkeypatch.setattr(fake_chip, "wait", wait)
-    with pytest.raises(DeviceError, match=r"^row 2, channel 3 of region 'y.1': byte .* of cycle 99"):
-        generate()
+    code = program.regions["code.forward"]
+    words = program.image[code.address : code.end].reshape(-1, WORD_BYTES)
+    names = [decode(word.tobytes()).name for word in words if word.any()]
+    phases = 2 * len(SITES) * program.network.layers + 2  # Of both branches, one behind the other; and the last rows.
+    attentions = 2 * 2 * program.network.layers
+    assert names.count("BARRIER") == phases + attentions
 
 
 @pytest.mark.parametrize(
@@ -146,5 +177,5 @@ def test_a_difference_names_region_row_and_channel(generate, fake_chip, monkeypa
 )
 def test_places_have_names(tiny_checkpoint, region, offset, words):
     program = Pipeline.from_pretrained(tiny_checkpoint).compile()
-    assert place(program, program.address(region) + offset) == words
-    assert place(program, program.size) == "outside all regions"
+    assert element(program, program.address(region) + offset).name == words
+    assert element(program, program.size).name == "outside all regions"
