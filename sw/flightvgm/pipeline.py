@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +14,8 @@ from flightvgm.models import DEFAULT_CHECKPOINT, Checkpoint, load_checkpoint
 from flightvgm.models.checkpoint import MOST, MOST_GUIDANCE
 from flightvgm.models.host import Host
 from flightvgm.recipes import Recipe, load_recipe
-from flightvgm.runtime.backend import Array, Backend
+from flightvgm.run import Callback, Run
+from flightvgm.runtime.backend import Backend
 from flightvgm.runtime.golden import GoldenDevice
 from flightvgm.runtime.ledger import Ledger
 from flightvgm.runtime.reference import ReferenceBackend
@@ -25,11 +24,9 @@ from flightvgm.runtime.simulated import ChipReport, SimulatedBackend, Simulation
 from flightvgm_arch.config import Config
 from flightvgm_arch.presets import by_name
 from flightvgm_sim.reference.metrics import psnr, ssim
-from flightvgm_sim.reference.sampler import sample, timesteps
 
 BACKENDS = ("golden", "reference", "cosim")
 DENSE = "dense"
-Callback = Callable[[float, float, str], None]
 
 
 class PipelineError(ValueError):
@@ -191,7 +188,7 @@ class Pipeline:
         rng = np.random.default_rng(seed) if generator is None else generator
         host = Host(self.checkpoint, frames)
         noise = rng.standard_normal(host.video_shape)
-        run = _Run(host, self.checkpoint, prompt, noise, steps, guidance)
+        run = Run(host, self.checkpoint, prompt, noise, steps, guidance)
         backend = self._backend(host, steps, callback)
         began = time.perf_counter()
         video, ledgers = run(backend, callback, self.backend)
@@ -257,52 +254,3 @@ class Pipeline:
         if self.backend == "cosim":
             return simulated(self.config, program, self.simulation, callback)
         return Session(GoldenDevice(self.config), program)
-
-
-class _Run:
-    """One prompt and noise, to be sampled on any backend."""
-
-    def __init__(
-        self, host: Host, checkpoint: Checkpoint, prompt: str, noise: Array, steps: int, guidance: float
-    ) -> None:
-        self.host = host
-        self.noise = noise
-        self.steps = steps
-        self.guidance = guidance
-        caption = checkpoint.text_encoder(prompt)
-        captions = (checkpoint.null_caption(caption.valid), caption)
-        self.texts = np.stack([host.text(text) for text in captions])
-        self.schedule = [float(t) for t in timesteps(steps, host.config.shift)]
-        self.embeddings, tables = zip(*(host.modulation(t) for t in self.schedule), strict=True)
-        self.tables = np.stack(tables)
-
-    def __call__(
-        self, backend: Backend, callback: Callback | None, label: str
-    ) -> tuple[NDArray[np.float64], tuple[Ledger, ...]]:
-        """Sample; return frames ``[T, H, W, 3]`` and the ledger of each step."""
-        backend.prompt(self.texts, self.tables)
-        ledgers = [backend.ledger()]
-
-        def denoise(video: Array, timestep: float) -> tuple[Array, Array]:
-            index = self.schedule.index(timestep)
-
-            def progress(share: float) -> None:
-                if callback is not None:
-                    callback(index + share, self.steps, label)
-
-            progress(0.0)
-            tokens = backend.step(self.host.tokens(video), index, progress)
-            unconditional, conditional = self.host.prediction(tokens, self.embeddings[index])
-            ledgers.append(backend.ledger())
-            return conditional, unconditional
-
-        video = sample(
-            denoise,
-            self.noise,
-            steps=self.steps,
-            guidance=self.guidance,
-            shift=self.host.config.shift,
-            prediction=self.host.config.prediction,
-        )
-        frames = np.clip((np.moveaxis(video, 0, -1) + 1) / 2, 0.0, 1.0)
-        return frames, tuple(after - before for before, after in pairwise(ledgers))
