@@ -13,6 +13,7 @@ from flightvgm_rtl.lib.zeros import leading_zeros
 
 _CARRY = 32  # Bits of carry in a stage.
 _ONE = 127  # Bias of an FP32 exponent.
+_BYTE = 8
 
 
 class IntToFp(wiring.Component):
@@ -42,16 +43,21 @@ class IntToFp(wiring.Component):
         super().__init__({"i": In(signed(width)), "i_exponent": In(signed(10)), "o": Out(32)})
 
     def elaborate(self, _platform: Any) -> Module:
-        """Magnitude, leading zeros, shift by eights, by ones with the decision on rounding, round, pack."""
+        """Magnitude, leading zeros by eights, shift by those, by ones with the decision on rounding, round, pack."""
         m = Module()
         magnitude = self._magnitude(m)
-        wide = Signal(max(26, self._width))  # The magnitude of the most negative integer takes all bits.
+        # Whole bytes; the magnitude of the most negative integer takes all bits of its width.
+        wide = Signal(_BYTE * -(-max(26, self._width) // _BYTE))
         m.d.comb += wide.eq(magnitude << (len(wide) - self._width))
         size = len(wide)
-        zeros = register(m, leading_zeros(m, wide, "zeros"), "leading")
+        some = Cat(wide.word_select(byte, _BYTE).any() for byte in range(size // _BYTE))
+        eights = register(m, leading_zeros(m, some, "eights"), "leading_eights")
         nothing = register(m, ~wide.any(), "nothing")
-        coarse = register(m, (register(m, wide, "counted") << (zeros[3:] << 3))[:size], "coarse")
-        fine = register(m, zeros[:3], "fine")
+        by_eights = Signal(size)
+        m.d.comb += by_eights.eq((register(m, wide, "counted") << (eights << 3))[:size])
+        coarse = register(m, by_eights, "coarse")
+        fine = register(m, leading_zeros(m, by_eights[-_BYTE:], "ones"), "fine")
+        zeros = Cat(fine, register(m, eights, "coarse_eights"))
         shifted = Signal(size)
         m.d.comb += shifted.eq((coarse << fine)[:size])
         upper = register(m, shifted[-24:], "upper")
@@ -61,9 +67,9 @@ class IntToFp(wiring.Component):
         rounded = register(m, upper + increment, "rounded")
         scaled = Signal(signed(12))
         top = self._width - 1 + _ONE
-        m.d.comb += scaled.eq(delay(m, self.i_exponent, self._parts + 1, "exponent") + top - zeros)
+        m.d.comb += scaled.eq(delay(m, self.i_exponent, self._parts + 2, "exponent") + top - zeros)
         biased = Signal(signed(12))
-        m.d.comb += biased.eq(delay(m, scaled, 3, "scaled") + rounded[24])
+        m.d.comb += biased.eq(delay(m, scaled, 2, "scaled") + rounded[24])
         flushed = delay(m, nothing, 3, "zero") | (biased <= 0)
         sign = delay(m, self.i[-1], self._parts + 4, "sign")
         result = Mux(flushed, Cat(Const(0, 31), sign), Cat(rounded[:23], biased[:8], sign))
