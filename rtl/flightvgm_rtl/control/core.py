@@ -21,6 +21,7 @@ from flightvgm_rtl.control.rest import Rest
 from flightvgm_rtl.control.semaphores import Semaphores
 from flightvgm_rtl.dma.ports import ReadPort
 from flightvgm_rtl.lib.fault import Fault
+from flightvgm_rtl.lib.reset import add_with_own_reset
 
 _SETTLE = 8  # Cycles from the signals of the last instruction until their fault is reported.
 
@@ -103,9 +104,10 @@ class Core(wiring.Component):
     def elaborate(self, _: Any) -> Module:
         """Connect fetch, front end, semaphores and queues."""
         m = Module()
-        m.submodules.front = front = FrontEnd()
-        m.submodules.fetcher = fetch = Fetch(words=2 * LOOP_WORDS)
-        m.submodules.semaphores = semaphores = Semaphores(clients=len(QUEUES))
+        front, fetch, semaphores = FrontEnd(), Fetch(words=2 * LOOP_WORDS), Semaphores(clients=len(QUEUES))
+        add_with_own_reset(m, "front", front)
+        add_with_own_reset(m, "fetcher", fetch)
+        add_with_own_reset(m, "semaphores", semaphores)
         connect(m, front.number, fetch.i)
         connect(m, fetch.o, front.fetched)
         connect(m, front.get, fetch.get)
@@ -141,7 +143,8 @@ class Core(wiring.Component):
         ]
 
     def _queue(self, m: Module, name: str, front: FrontEnd, semaphores: Semaphores) -> Queue:
-        queue = m.submodules[f"queue_{name}"] = Queue(name)
+        queue = Queue(name)
+        add_with_own_reset(m, f"queue_{name}", queue)
         connect(m, getattr(front, f"to_{name}"), queue.i)
         connect(m, queue.command, flipped(getattr(self, f"{name}_command")))
         m.d.comb += [queue.run.eq(self.run), queue.done.eq(getattr(self, f"{name}_done"))]
