@@ -24,6 +24,7 @@ from flightvgm_rtl.dma.ports import BEAT_BYTES, ReadPort, WritePort
 from flightvgm_rtl.dma.store import StoreUnit
 from flightvgm_rtl.dma.weights import WeightsUnit
 from flightvgm_rtl.lib.fault import Fault
+from flightvgm_rtl.lib.reset import add_with_own_reset
 from flightvgm_rtl.recovery.compaction import Compaction
 from flightvgm_rtl.vector.rows import Rows
 
@@ -125,24 +126,29 @@ class Core(wiring.Component):
         """Place control and units."""
         config, sizes = self._config, shape(self._config)
         words = config.parameter_bytes // BEAT_BYTES
-        m.submodules.control = self._core = control.Core()
-        m.submodules.weights = self._weights = WeightsUnit(columns=config.columns, b_bytes=config.b_bytes)
-        m.submodules.load = self._load = Load(
+        self._core = control.Core()
+        self._weights = WeightsUnit(columns=config.columns, b_bytes=config.b_bytes)
+        self._load = Load(
             rows=config.rows, columns=config.columns, a_words=sizes.a_words, b_words=sizes.b_words, p_words=words
         )
-        m.submodules.matrix = self._matrix = MatrixUnit(shape=sizes)
-        m.submodules.rows = self._stream = Rows(
+        self._matrix = MatrixUnit(shape=sizes)
+        self._stream = Rows(
             lanes=config.row_lanes, channels=config.row_channels, parameter_words=words, result_words=sizes.result_words
         )
-        m.submodules.compaction = self._compaction = Compaction(
+        self._compaction = Compaction(
             lanes=config.row_lanes, row_channels=config.row_channels, reference_bytes=config.reference_bytes,
             rows=config.rows, a_words=sizes.a_words,
         )  # fmt: skip
-        m.submodules.store = self._store = StoreUnit(result_bytes=config.result_bytes)
-        m.submodules.datapath = self._array = Datapath(
+        self._store = StoreUnit(result_bytes=config.result_bytes)
+        self._array = Datapath(
             rows=sizes.rows, columns=sizes.columns, depth=sizes.depth, segments=sizes.segments, a_words=sizes.a_words,
             b_words=sizes.b_words, p_words=sizes.p_words, a_writers=2, b_writers=2,
         )  # fmt: skip
+        for name, part in (
+            ("control", self._core), ("weights", self._weights), ("load", self._load), ("matrix", self._matrix),
+            ("rows", self._stream), ("compaction", self._compaction), ("store", self._store), ("datapath", self._array),
+        ):  # fmt: skip
+            add_with_own_reset(m, name, part)
 
     def _control(self, m: Module) -> None:
         """Join control with the units and with what the cores share."""
