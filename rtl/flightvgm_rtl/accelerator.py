@@ -33,7 +33,8 @@ _WRITES_OF = {
 class Accelerator(wiring.Component):
     """A machine of a configuration.
 
-    Everything below a core's ports is reset by ``core_reset``, a domain of its own; what the host sees is not.
+    Everything below a core's ports is reset by ``core_reset``, too; what the host sees is not. Each core and each
+    engine has a register for its reset.
 
     Parameters
     ----------
@@ -65,25 +66,27 @@ class Accelerator(wiring.Component):
         )
 
     def elaborate(self, platform: Any) -> Module:
-        """Make the cores' domain, and join."""
+        """Place all parts, and join."""
         m = Module()
         m.submodules.shared = shared = self._shared
-        m.domains.core = ClockDomain(local=True)
-        again = Signal()
-        m.d.sync += again.eq(shared.core_reset)
-        m.d.comb += [
-            ClockSignal("core").eq(ClockSignal()),
-            ResetSignal("core").eq(ResetSignal() | again),
-            self.interrupt.eq(shared.interrupt),
-        ]
+        m.d.comb += self.interrupt.eq(shared.interrupt)
         for name in AxiLite().members:
             ours, theirs = getattr(self.control, name), getattr(shared, name)
             m.d.comb += theirs.eq(ours) if shared.signature.members[name].flow is In else ours.eq(theirs)
         for number, core in enumerate(self._cores):
-            m.submodules[f"core_{number}"] = DomainRenamer("core")(core)
+            self._place(m, f"core_{number}", core)
             self._join(m, number, core)
         self._engines(m)
         return m
+
+    def _place(self, m: Module, name: str, part: wiring.Component) -> None:
+        """Add a part in a domain that is reset a cycle after the machine or the cores, from a register of its own."""
+        domain = ClockDomain(f"{name}_domain", local=True)
+        late = Signal(name=f"{name}_reset", reset_less=True, attrs={"keep": "true"})
+        m.domains += domain
+        m.d.sync += late.eq(ResetSignal() | self._shared.core_reset)
+        m.d.comb += [ClockSignal(domain.name).eq(ClockSignal()), ResetSignal(domain.name).eq(late)]
+        m.submodules[name] = DomainRenamer(domain.name)(part)
 
     def _join(self, m: Module, number: int, core: Core) -> None:
         """Join a core with what the cores share."""
@@ -129,7 +132,7 @@ class Accelerator(wiring.Component):
                     ("read", reader, reads, self.reads[master]),
                     ("write", writer, writes, self.writes[master]),
                 ):
-                    m.submodules[f"{name}_{master}"] = DomainRenamer("core")(engine)
+                    self._place(m, f"{name}_{master}", engine)
                     for client, theirs in zip(clients, engine.ports, strict=True):
                         connect(m, client, theirs)
                     connect(m, engine.axi, flipped(axi))
