@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -12,6 +12,7 @@ from flightvgm_arch.isa import BY_NAME
 from flightvgm_rtl.buffers.ports import ResultRead
 from flightvgm_rtl.control.commands import PC_BITS, command
 from flightvgm_rtl.dma.answers import error_code
+from flightvgm_rtl.dma.hold import hold
 from flightvgm_rtl.dma.ports import ADDRESS_BITS, Answer, ReadPort, WritePort
 from flightvgm_rtl.dma.store_check import StoreCheck
 from flightvgm_rtl.dma.store_words import StoreWords
@@ -147,38 +148,38 @@ class StoreUnit(wiring.Component):
     ) -> None:
         """Take commands one after another; the first fault holds."""
         answer, head = self.write.done, waiting.o.payload
-        failed, empty = Signal(), Signal()
-        running = Signal()
+        failed, empty, idle = Signal(), Signal(), Signal()
+        running, ends, fault, valid = Signal(), Signal(), Signal(Fault, reset_less=True), Signal()
         m.d.comb += [
             failed.eq(answer.valid & (answer.error != Answer.OK)),
             waiting.o.ready.eq(answer.valid),
             empty.eq(waiting.level == 0),
             self.busy.eq(running | ~empty),
-            words.go.eq(running & check.valid & (check.code == 0) & ~check.nothing & ~self.fault.valid),
+            words.go.eq(running & check.valid & (check.code == 0) & ~check.nothing & ~valid),
+            idle.eq(running & check.valid & check.nothing & empty),
+            ends.eq(words.finished | idle),
+            self.fault.eq(fault),
+            self.fault.valid.eq(valid),
         ]
         m.d.sync += self.done.eq(answer.valid & head.last & ~failed)
         with m.If(self.command.valid & self.command.ready):
-            m.d.sync += [now.eq(self.command.payload), running.eq(1)]
+            m.d.sync += running.eq(1)
         m.d.comb += [
-            self.command.ready.eq(~running & ~self.fault.valid),
+            self.command.ready.eq(~running & ~valid),
             check.start.eq(self.command.valid & self.command.ready),
         ]
-        with m.If(words.finished):
+        hold(m, self.command.payload, now.as_value(), taken=check.start, left=ends)
+        with m.If(ends):
             m.d.sync += running.eq(0)
-        with m.Elif(running & check.valid & check.nothing & empty):
-            m.d.sync += [running.eq(0), self.done.eq(1)]
-        with m.If(~self.fault.valid):
+        with m.If(idle & ~words.finished):
+            m.d.sync += self.done.eq(1)
+        refused = running & check.valid & ~check.nothing & (check.code != 0)
+        with m.If(~valid):
+            m.d.sync += [valid.eq(failed | astray | refused), fault.pc.eq(Mux(failed, head.pc, now.pc))]
             with m.If(failed):
-                self._fail(m, error_code(answer.error), head.pc, head.address)
+                m.d.sync += [fault.code.eq(error_code(answer.error)), fault.address.eq(head.address)]
             with m.Elif(astray):
-                self._fail(m, error_code(walker.o.payload.error), now.pc, walker.o.payload.address)
-            with m.Elif(running & check.valid & ~check.nothing & (check.code != 0)):
-                self._fail(m, check.code, now.pc, check.address)
-
-    def _fail(self, m: Module, number: Any, pc: Value, address: Value) -> None:
-        m.d.sync += [
-            self.fault.valid.eq(1),
-            self.fault.code.eq(number),
-            self.fault.pc.eq(pc),
-            self.fault.address.eq(address),
-        ]
+                row = walker.o.payload
+                m.d.sync += [fault.code.eq(error_code(row.error)), fault.address.eq(row.address)]
+            with m.Else():
+                m.d.sync += [fault.code.eq(check.code), fault.address.eq(check.address)]

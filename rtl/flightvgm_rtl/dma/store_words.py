@@ -21,8 +21,9 @@ _INSIDE_BITS = 10  # Words that the result buffer may have under way.
 class StoreWords(wiring.Component):
     """Give the beats of a command, one a cycle, with the last one of each row cut to the row's bytes.
 
-    Fields hold while ``go`` is set. A command begins with ``starting``, in the cycle in which ``started`` is set; it
-    has ``finished`` when all of its beats have left and ``asked`` has told that its last request has.
+    Fields hold from the cycle before ``go`` on, and while it is set. A command begins with ``starting``, in the cycle
+    in which ``started`` is set; it has ``finished`` when all of its beats have left and ``asked`` has told that its
+    last request has.
 
     Parameters
     ----------
@@ -129,10 +130,16 @@ class StoreWords(wiring.Component):
             went.eq(word.valid & word.ready),
             giving.eq((inside != 0) | (left != 0)),
             self.beat.valid.eq(word.valid | (left != 0)),
-            beat.data.eq(Mux(self.filling, self.fill.value.replicate(BEAT_BYTES // 4), word.payload)),
             beat.strobe.eq(Mux(~self.filling & last, strobe, (1 << BEAT_BYTES) - 1)),
             word.ready.eq(self.beat.ready),
         ]
+        half, value = len(beat.data) // 2, self.fill.value
+        for part in range(2):  # Each half has its own select, so that neither drives too many loads.
+            filling = Signal(name=f"filling_{part}", attrs={"keep": "true"})
+            m.d.sync += filling.eq(self.filling)
+            m.d.comb += beat.data.word_select(part, half).eq(
+                Mux(filling, value.replicate(half // len(value)), word.payload.word_select(part, half))
+            )
         m.d.sync += [
             inside.eq(inside + came - went),
             strobe.eq(Cat((tail == 0) | (byte < tail) for byte in range(BEAT_BYTES))),

@@ -16,6 +16,9 @@ from flightvgm_rtl.dma.ports import Answer, WritePort, Written
 from flightvgm_rtl.dma.windows import Windows
 from flightvgm_rtl.lib.fifo import Fifo
 from flightvgm_rtl.lib.reset import add_with_own_reset
+from flightvgm_rtl.lib.vector import Vector
+
+_HALVES = 2
 
 
 class WriteEngine(wiring.Component):
@@ -73,7 +76,8 @@ class WriteEngine(wiring.Component):
         """Cut requests, begin bursts, give their data, and take responses."""
         m = Module()
         entry = {"owner": self._clients, "last": 1, "refused": 1}
-        length = {"length": range(BURST_BEATS + 1)}
+        # Owners for each half of a beat, since one copy would drive too many loads.
+        length = {"length": range(BURST_BEATS + 1), "owners": Vector(self._clients, _HALVES)}
         bursts = Bursts(clients=self._clients, unchecked=self._unchecked)
         add_with_own_reset(m, "bursts", bursts)
         m.submodules.arbiter = arbiter = RoundRobin(count=self._clients)
@@ -126,6 +130,7 @@ class WriteEngine(wiring.Component):
             arbiter.enable.eq(~self.stop & order.i.ready & (~valid | self.axi.awready)),
             order.i.valid.eq(granted),
             order.i.payload.owner.eq(arbiter.grant),
+            order.i.payload.owners.eq(arbiter.grant.replicate(_HALVES)),
             order.i.payload.last.eq(burst.last),
             order.i.payload.refused.eq(burst.refused),
             order.i.payload.length.eq(burst.length),
@@ -144,6 +149,10 @@ class WriteEngine(wiring.Component):
         position, last, take, there = Signal(range(BURST_BEATS)), Signal(), Signal(), Signal()
         valid, final, beat = Signal(), Signal(reset_less=True), Signal(Written, reset_less=True)
         free = head.refused | ~valid | axi.wready
+        given, half = [fifo.o.payload.as_value() for fifo in beats], len(beat.as_value()) // _HALVES
+        low, high = (
+            choose(head.owners[part], [value.word_select(part, half) for value in given]) for part in range(_HALVES)
+        )
         m.d.comb += [
             there.eq((Cat(fifo.o.valid for fifo in beats) & head.owner) != 0),
             last.eq(position + 1 == head.length),
@@ -163,9 +172,11 @@ class WriteEngine(wiring.Component):
         with m.If(take):
             m.d.sync += position.eq(Mux(last, 0, position + 1))
         with m.If(take & ~head.refused):
-            m.d.sync += [valid.eq(1), final.eq(last), beat.eq(choose(head.owner, [fifo.o.payload for fifo in beats]))]
+            m.d.sync += [valid.eq(1), final.eq(last), beat.as_value()[:half].eq(low)]
         with m.Elif(axi.wready):
             m.d.sync += valid.eq(0)
+        with m.If(~valid | axi.wready):
+            m.d.sync += beat.as_value()[half:].eq(high)
 
     def _respond(self, m: Module, answers: Fifo) -> None:
         """Collect the responses of each request."""
