@@ -13,6 +13,7 @@ from flightvgm_arch.formats import NORM_EPSILON
 from flightvgm_rtl.buffers.ports import parameter_write
 from flightvgm_rtl.lib.fifo import Fifo
 from flightvgm_rtl.lib.pipeline import delay, register
+from flightvgm_rtl.lib.reset import add_with_own_reset
 from flightvgm_rtl.vector.fp.add import FpAdd
 from flightvgm_rtl.vector.fp.int_to_fp import IntToFp
 from flightvgm_rtl.vector.fp.mul import FpMul
@@ -104,8 +105,9 @@ class HeadNorm(wiring.Component):
 
     def _measure(self, m: Module, groups: Fifo, heads: Fifo, scales: Fifo) -> None:
         """Square the aligned values, and turn their sum into a scale, which comes when the head waits in the FIFOs."""
-        m.submodules.store = store = HeadStore(self._tag, groups=self._groups)
-        m.submodules.share = share = Share(bits=len(self.head_dim))
+        store, share = HeadStore(self._tag, groups=self._groups), Share(bits=len(self.head_dim))
+        add_with_own_reset(m, "store", store)
+        add_with_own_reset(m, "share", share)
         m.submodules.align = align = HeadAlign()
         m.submodules.squares = squares = HeadSum(products=GROUP)
         wiring.connect(m, wiring.flipped(self.i), store.i)
@@ -159,12 +161,15 @@ class HeadNorm(wiring.Component):
 
     def _apply(self, m: Module, groups: Fifo, heads: Fifo, scales: Fifo) -> None:
         """Send groups through the lanes; what they are goes beside, and bounds how many are under way."""
-        m.submodules.lanes = lanes = HeadApply(p_words=self._p_words)
+        lanes = HeadApply(p_words=self._p_words)
+        add_with_own_reset(m, "lanes", lanes)
         m.submodules.places = places = Fifo(self._out, depth=_GROUPS_OUT, style="distributed")
         m.submodules.results = results = Fifo(16 * GROUP, depth=_GROUPS_OUT, style="distributed")
         number, go, last = Signal(range(self._groups)), Signal(), groups.o.p.last
+        free = Signal()  # Two groups fit, for one may be on its way that is not counted yet.
+        m.d.sync += free.eq(places.level <= _GROUPS_OUT - 2)
         m.d.comb += [
-            go.eq(groups.o.valid & heads.o.valid & scales.o.valid & places.i.ready),
+            go.eq(groups.o.valid & heads.o.valid & scales.o.valid & free),
             groups.o.ready.eq(go),
             heads.o.ready.eq(go & last),
             scales.o.ready.eq(go & last),

@@ -34,7 +34,7 @@ class HeadApply(wiring.Component):
     -------
     parameters : In(parameter_write(p_words))
     rotates : In(1)
-        Still while groups are inside.
+        Still from two cycles before a group comes until it has left.
     valid, values, scale : In
         Eight FP16 values, and the FP32 scale of their head.
     norm, table : In
@@ -82,15 +82,17 @@ class HeadApply(wiring.Component):
         vector = Vector(32, GROUP)
         weighed, ready = Signal(vector), Signal(vector)
         self._weigh(m, weighed, weights)
+        turned = [Signal(name=f"turned_{part}", reset_less=True, attrs={"keep": "true"}) for part in range(2)]
+        m.d.sync += [part.eq(self.rotates) for part in turned]
         m.d.comb += [
             rope.i.eq(weighed),
             rope.table.eq(pairs),
-            ready.eq(Mux(self.rotates, rope.o, weighed)),
-            self.o_valid.eq(Mux(self.rotates, moving[self.latency - 1], moving[self.plain_latency - 1])),
+            *(ready[lane].eq(Mux(turned[lane % 2], rope.o[lane], weighed[lane])) for lane in range(GROUP)),
+            self.o_valid.eq(Mux(turned[0], moving[self.latency - 1], moving[self.plain_latency - 1])),
         ]
         self._round(m, ready)
         refused = register(m, _refused(weights) & moving[self.scaled - 1], "refused_weight")
-        astray = register(m, _refused(pairs) & moving[self.weighted - 1] & self.rotates, "refused_pair")
+        astray = register(m, _refused(pairs) & moving[self.weighted - 1] & turned[1], "refused_pair")
         m.d.comb += self.improper.eq(refused | astray)
         return m
 
