@@ -3,7 +3,7 @@
 import random
 
 import cocotb
-from cocotb.triggers import ClockCycles, RisingEdge
+from cocotb.triggers import ClockCycles, ReadOnly, RisingEdge
 
 from harness.drive import send, start
 from rtl.control.ledger_model import Table, add, inside, pack, post
@@ -52,6 +52,28 @@ async def all_posts_are_added(dut):
         assert int(dut.padding.value) == padding
         assert int(dut.balanced.value) == 1
     assert table.reads == table.writes
+
+
+@cocotb.test(timeout_time=400, timeout_unit="us")
+async def a_post_that_a_reset_takes_back_counts_for_nothing(dut):
+    table = await begin(dut)
+    expected, taken = bytearray(table.bytes), []
+    for cycles in (1, 2, 1, 3, 1):
+        item = post([3])
+        dut.posts__0__payload.value, dut.posts__0__valid.value = pack(item), 1
+        for _ in range(cycles):
+            await ReadOnly()
+            taken += [item] * int(dut.posts__0__ready.value)
+            await RisingEdge(dut.clk)
+            if item in taken:
+                break
+        dut.posts__0__valid.value = 0
+        await ClockCycles(dut.clk, 5)
+    await flush(dut)
+    assert len(taken) == 2
+    for item in taken:
+        add(expected, item)
+    assert table.bytes == expected
 
 
 @cocotb.test(timeout_time=400, timeout_unit="us")
