@@ -155,10 +155,12 @@ class OperandBank(wiring.Component):
         done = self._delay(m, now, "done")
         held = Signal(WORD_BITS, reset_less=True)
         label_held = Signal(ENTRY_BITS, reset_less=True)
-        read = Signal(attrs={"keep": "true"})  # ``now.read``, which has other loads, in a register of its own.
-        m.d.sync += read.eq(self.i_command.read)
-        with m.If(read):
-            m.d.sync += held.eq(word)
+        half = WORD_BITS // 2
+        for part in range(2):  # ``now.read`` for each half of the word, since one bit would drive too many loads.
+            read = Signal(name=f"read_{part}", attrs={"keep": "true"})
+            m.d.sync += read.eq(self.i_command.read)
+            with m.If(read):
+                m.d.sync += held.word_select(part, half).eq(word.word_select(part, half))
         with m.If(now.valid & now.first):
             m.d.sync += label_held.eq(entry)
         m.d.comb += [
@@ -231,8 +233,14 @@ class OperandBank(wiring.Component):
             p_entries.read_address.eq(asked.slot),
         ]
         chosen, chosen_entry = Signal(WORD_BITS), Signal(ENTRY_BITS)
+        half = WORD_BITS // 2
+        for part in range(2):  # ``now.from_p`` for each half of the word, since one bit would drive too many loads.
+            from_p = Signal(name=f"from_p_{part}", reset_less=True, attrs={"keep": "true"})
+            m.d.sync += from_p.eq(asked.from_p)
+            m.d.comb += chosen.word_select(part, half).eq(
+                Mux(from_p, p.read_data.word_select(part, half), word.word_select(part, half))
+            )
         m.d.comb += [
-            chosen.eq(Mux(now.from_p, p.read_data, word)),
             chosen_entry.eq(Mux(now.from_p, Cat(p_entries.read_data, Const(P_EXPONENT, EXPONENT_BITS)), entry)),
         ]
         return chosen, chosen_entry

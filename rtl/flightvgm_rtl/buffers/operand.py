@@ -196,12 +196,16 @@ class OperandBuffer(wiring.Component):
 
     def _give_back(self, m: Module, valid: Signal, bank: Any, words: list[Any]) -> None:
         """Select the word that a bank has read, and register it."""
-        later, chosen, word = Signal(), Signal(len(words)), Signal(WORD_BITS, reset_less=True)
-        given = Signal()
-        m.d.sync += [
-            later.eq(valid),
-            given.eq(later),
-            chosen.eq(Cat(valid & (bank == number) for number in range(len(words)))),
-            word.eq(either(each & hit.replicate(WORD_BITS) for each, hit in zip(words, chosen, strict=True))),
-        ]
+        later, given, word = Signal(), Signal(), Signal(WORD_BITS, reset_less=True)
+        m.d.sync += [later.eq(valid), given.eq(later)]
+        half = WORD_BITS // 2
+        for part in range(2):  # The choice for each half of the word, since one would drive too many loads.
+            chosen = Signal(len(words), name=f"chosen_{part}", attrs={"keep": "true"})
+            parts = [each.word_select(part, half) for each in words]
+            m.d.sync += [
+                chosen.eq(Cat(valid & (bank == number) for number in range(len(words)))),
+                word.word_select(part, half).eq(
+                    either(each & hit.replicate(half) for each, hit in zip(parts, chosen, strict=True))
+                ),
+            ]
         m.d.comb += [self.back.valid.eq(given), self.back.data.eq(word)]

@@ -11,6 +11,7 @@ from amaranth.lib.wiring import In, Out
 from flightvgm_arch.errors import ErrorCode
 from flightvgm_rtl.buffers.ports import BackPort, operand_write, parameter_write
 from flightvgm_rtl.control.commands import command
+from flightvgm_rtl.dma.hold import hold
 from flightvgm_rtl.dma.load_back import ChannelBack, where
 from flightvgm_rtl.dma.load_front import LoadFront, checked
 from flightvgm_rtl.dma.load_pieces import RowPieces
@@ -19,6 +20,7 @@ from flightvgm_rtl.dma.load_values import ValueWrites
 from flightvgm_rtl.dma.load_writes import LoadWrites
 from flightvgm_rtl.dma.ports import Answer, ReadPort
 from flightvgm_rtl.lib.fault import Fault
+from flightvgm_rtl.lib.reset import add_with_own_reset
 from flightvgm_rtl.vector.headnorm import HeadNorm
 from flightvgm_rtl.vector.heads import HeadEntries
 
@@ -203,9 +205,10 @@ class Load(wiring.Component):
             parts.channels.start.eq(back),
             self.done.eq((state == State.DONE) & ~stop),
         ]
+        hold(m, given.p, now.as_value(), taken=given.valid & given.ready, left=self.done)
         with m.Switch(state):
             with m.Case(State.IDLE), m.If(given.valid & ~stop):
-                m.d.sync += [now.eq(given.p), state.eq(Mux(given.p.empty, State.DONE, State.BEGIN))]
+                m.d.sync += state.eq(Mux(given.p.empty, State.DONE, State.BEGIN))
             with m.Case(State.BEGIN):
                 m.d.sync += [state.eq(State.ROWS), parts.channels.word.eq(now.plan.word)]
             with m.Case(State.ROWS), m.If(parts.pieces.held & quiet):
@@ -224,6 +227,7 @@ class Load(wiring.Component):
         """Raise the first fault, and tell that data moves."""
         front, pieces = parts.front, parts.pieces
         code, lost, at_once = Signal(5), Signal(), Signal()
+        fault, valid = Signal(Fault, reset_less=True), Signal()
         m.d.comb += [
             lost.eq(front.lost != Answer.OK),
             at_once.eq((state == State.IDLE) & front.o.valid & front.o.p.code.any()),
@@ -239,7 +243,9 @@ class Load(wiring.Component):
         with m.Elif(parts.places.overlap | parts.entries.infinite | parts.norm.infinite | parts.norm.improper):
             m.d.comb += code.eq(ErrorCode.FIELD_RANGE)
         m.d.comb += [
-            stop.eq(code.any() | self.fault.valid),
+            stop.eq(code.any() | valid),
+            self.fault.eq(fault),
+            self.fault.valid.eq(valid),
             self.active.eq(
                 (self.row.beat.valid & self.row.beat.ready)
                 | parts.writes.active
@@ -247,12 +253,12 @@ class Load(wiring.Component):
             ),
         ]
         source = Mux(at_once, front.o.p.command.body.loada.source, now.command.body.loada.source)
-        with m.If(code.any() & ~self.fault.valid):
+        with m.If(~valid):
             m.d.sync += [
-                self.fault.valid.eq(1),
-                self.fault.code.eq(code),
-                self.fault.pc.eq(Mux(at_once, front.o.p.command.pc, now.command.pc)),
-                self.fault.address.eq(Mux(lost, front.lost_address, source)),
+                valid.eq(code.any()),
+                fault.code.eq(code),
+                fault.pc.eq(Mux(at_once, front.o.p.command.pc, now.command.pc)),
+                fault.address.eq(Mux(lost, front.lost_address, source)),
             ]
 
 
@@ -262,19 +268,21 @@ class _Parts:
     def __init__(self, m: Module, sizes: dict[str, int]) -> None:
         columns, b_words, p_words = sizes["columns"], sizes["b_words"], sizes["p_words"]
         words = max(sizes["a_words"], b_words, p_words)
-        m.submodules.front = self.front = LoadFront(**sizes)
-        m.submodules.places = self.places = RowPlaces(words=words, p_words=p_words)
-        m.submodules.pieces = self.pieces = RowPieces(words=words)
-        m.submodules.values = self.values = ValueWrites(columns=columns, words=words)
-        m.submodules.channels = self.channels = ChannelBack(columns=columns, b_words=b_words, words=words)
-        m.submodules.writes = self.writes = LoadWrites(**sizes)
-        m.submodules.norm = self.norm = HeadNorm(
+        self.front = LoadFront(**sizes)
+        self.places = RowPlaces(words=words, p_words=p_words)
+        self.pieces = RowPieces(words=words)
+        self.values = ValueWrites(columns=columns, words=words)
+        self.channels = ChannelBack(columns=columns, b_words=b_words, words=words)
+        self.writes = LoadWrites(**sizes)
+        self.norm = HeadNorm(
             groups=GROUPS_MOST,
             p_words=p_words,
             where_bits=SLOT_BITS + (2 * words - 1).bit_length(),
             table_bits=TABLE_BITS,
         )
-        m.submodules.entries = self.entries = HeadEntries(where(words), groups=GROUPS_MOST)
+        self.entries = HeadEntries(where(words), groups=GROUPS_MOST)
+        for name, part in vars(self).items():
+            add_with_own_reset(m, name, part)
 
 
 def _code(error: Value) -> Value:

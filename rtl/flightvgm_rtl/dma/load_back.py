@@ -13,6 +13,7 @@ from flightvgm_rtl.dma.load_pieces import GROUP, GROUP_BITS, ROW_BITS
 from flightvgm_rtl.dma.load_places import SLOT_BITS
 from flightvgm_rtl.dma.ports import COUNT_BITS
 from flightvgm_rtl.lib.fifo import Fifo
+from flightvgm_rtl.lib.pipeline import register
 from flightvgm_rtl.vector.heads_store import group
 
 _WORDS = 16  # Words on their way.
@@ -41,7 +42,7 @@ class ChannelBack(wiring.Component):
     -------
     start : In(1)
     word, key_words, keys, channels : In
-        Still while it is busy.
+        Still while it is busy; ``keys`` from three cycles before ``start`` on.
     back : Out(BackPort(columns, b_words))
     o : Out(stream.Signature(group(where(words))))
     busy : Out(1)
@@ -98,26 +99,30 @@ class ChannelBack(wiring.Component):
 
     def _give(self, m: Module, fifo: Fifo) -> None:
         """Groups of the words that came, with the keys that count."""
-        keys, channels = Signal(COUNT_BITS), Signal(ROW_BITS)
+        behind, channels = Signal(COUNT_BITS - 3, reset_less=True), Signal(ROW_BITS)  # Groups of this channel.
         half, begun, last, step = Signal(), Signal(), Signal(), Signal()
+        further = register(m, (self.keys - 1)[3:COUNT_BITS], "further_groups")
+        single = register(m, further == 0, "single_group")
+        tail = register(m, Cat((self.keys[:3] == 0) | (self.keys[:3] > lane) for lane in range(GROUP)), "tail")
         here = self._channel(m, step & last, "give")
         m.d.comb += [
             self.busy.eq(channels != 0),
-            last.eq(keys <= GROUP),
             step.eq(self.o.valid & self.o.ready),
             self.o.valid.eq(fifo.o.valid),
             fifo.o.ready.eq(self.o.ready & (half | last)),
             self.o.p.values.eq(Mux(half, fifo.o.p[GROUP_BITS:], fifo.o.p[:GROUP_BITS])),
-            self.o.p.mask.eq(Cat(keys > lane for lane in range(GROUP))),
+            self.o.p.mask.eq(Mux(last, tail, (1 << GROUP) - 1)),
             self.o.p.first.eq(~begun),
             self.o.p.last.eq(last),
             self.o.p.tag.eq(here),
         ]
         with m.If(self.start):
-            m.d.sync += [keys.eq(self.keys), channels.eq(self.channels), half.eq(0), begun.eq(0)]
+            m.d.sync += [channels.eq(self.channels), half.eq(0), begun.eq(0)]
+            m.d.sync += [behind.eq(further), last.eq(single)]
         with m.Elif(step):
             m.d.sync += [
-                keys.eq(Mux(last, self.keys, keys - GROUP)),
+                behind.eq(Mux(last, further, behind - 1)),
+                last.eq(Mux(last, single, behind == 1)),
                 channels.eq(channels - last),
                 half.eq(~half & ~last),
                 begun.eq(~last),
@@ -125,7 +130,7 @@ class ChannelBack(wiring.Component):
 
     def _channel(self, m: Module, forward: Any, name: str) -> Any:
         """Where the channel lies that ``forward`` leaves for the next one."""
-        here = Signal(where(self._words), name=f"{name}_place")
+        here = Signal(where(self._words), name=f"{name}_place", reset_less=True)
         with m.If(self.start):
             m.d.sync += [here.slot.eq(0), here.word.eq(self.word)]
         with m.Elif(forward):

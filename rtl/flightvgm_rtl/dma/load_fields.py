@@ -82,11 +82,14 @@ class LoadFields(wiring.Component):
                 "plan": Out(plan(max(a_words, b_words, p_words))),
             }
         )
+        self._plan = Signal(self.plan.shape(), name="plan_of_fields", reset_less=True)
+        self._code = Signal(5, name="code_of_fields", reset_less=True)
 
     def elaborate(self, platform: Any) -> Module:
         """Derive, and check in the order of the golden machine."""
         m = Module()
         to_a, to_b = Signal(), Signal()
+        m.d.comb += [self.plan.eq(self._plan), self.code.eq(self._code)]
         m.d.comb += [to_a.eq(self.fields.target == TARGET_A), to_b.eq(self.fields.target == TARGET_B)]
         exact = self._places(m, to_a, to_b)
         self._extents(m, to_a, to_b)
@@ -102,9 +105,9 @@ class LoadFields(wiring.Component):
         good = [start[1] & step[1] for start, step in zip(starts, steps, strict=True)]
         m.d.sync += [
             exact.eq(Mux(to_a, good[0], Mux(to_b, good[1], 1)) & ~fields.to[:5].any() & ~fields.to_outer[:5].any()),
-            self.plan.word.eq(Mux(to_a, starts[0][0], Mux(to_b, starts[1][0], fields.to[5:]))),
-            self.plan.outer_step.eq(Mux(to_a, steps[0][0], Mux(to_b, steps[1][0], fields.to_outer[5:]))),
-            self.plan.step.eq(Mux(fields.flag_transposed, 1, fields.to_pitch[5:])),
+            self._plan.word.eq(Mux(to_a, starts[0][0], Mux(to_b, starts[1][0], fields.to[5:]))),
+            self._plan.outer_step.eq(Mux(to_a, steps[0][0], Mux(to_b, steps[1][0], fields.to_outer[5:]))),
+            self._plan.step.eq(Mux(fields.flag_transposed, 1, fields.to_pitch[5:])),
         ]
         return exact
 
@@ -114,7 +117,7 @@ class LoadFields(wiring.Component):
 
     def _extents(self, m: Module, to_a: Signal, to_b: Signal) -> None:
         """Lines that rounds take, and counts of beats, groups and words."""
-        fields, plan = self.fields, self.plan
+        fields, plan = self.fields, self._plan
         pitch = Signal(16)
         m.d.comb += pitch.eq(fields.to_pitch[5:])
         of_a = register(m, (pitch * self._rows)[:EXTENT_LINES], "of_a")
@@ -157,19 +160,19 @@ class LoadFields(wiring.Component):
         misaligned = skewed_parameters | (fields.flag_mapped & fields.map[:5].any()) | ~exact
         heads_wrong = small | ~fits | (fields.flag_transposed & ~fills)
         with m.If(skewed):
-            m.d.sync += self.code.eq(ErrorCode.MISALIGNED)
+            m.d.sync += self._code.eq(ErrorCode.MISALIGNED)
         with m.Elif(long_row):
-            m.d.sync += self.code.eq(ErrorCode.FIELD_RANGE)
+            m.d.sync += self._code.eq(ErrorCode.FIELD_RANGE)
         with m.Elif(fields.row_bytes[0]):
-            m.d.sync += self.code.eq(ErrorCode.MISALIGNED)
+            m.d.sync += self._code.eq(ErrorCode.MISALIGNED)
         with m.Elif(refused | Mux(bytes_only, plain, heads_wrong)):
-            m.d.sync += self.code.eq(ErrorCode.FIELD_RANGE)
+            m.d.sync += self._code.eq(ErrorCode.FIELD_RANGE)
         with m.Elif(misaligned):
-            m.d.sync += self.code.eq(ErrorCode.MISALIGNED)
+            m.d.sync += self._code.eq(ErrorCode.MISALIGNED)
         with m.Elif(beyond):
-            m.d.sync += self.code.eq(ErrorCode.BUFFER_OVERRUN)
+            m.d.sync += self._code.eq(ErrorCode.BUFFER_OVERRUN)
         with m.Else():
-            m.d.sync += self.code.eq(ErrorCode.NONE)
+            m.d.sync += self._code.eq(ErrorCode.NONE)
 
     def _refused(self) -> Value:
         """Choices that do not exist or exclude each other."""

@@ -10,9 +10,11 @@ from amaranth.lib.wiring import In, Out
 
 from flightvgm_arch.isa import REGISTER_BITS
 from flightvgm_rtl.control.commands import command
+from flightvgm_rtl.dma.hold import hold
 from flightvgm_rtl.dma.load_fields import LoadFields, plan
 from flightvgm_rtl.dma.ports import Answer, ReadPort, Request
 from flightvgm_rtl.dma.walker import RowWalker
+from flightvgm_rtl.lib.reset import add_with_own_reset
 
 _COPIED = ("pitch", "start", "count", "stride", "outer", "outer_stride", "map")
 
@@ -77,7 +79,8 @@ class LoadFront(wiring.Component):
         """Take, check, ask, and hand over."""
         m = Module()
         m.submodules.fields = fields = LoadFields(**self._sizes)
-        m.submodules.walker = walker = RowWalker()
+        walker = RowWalker()
+        add_with_own_reset(m, "walker", walker)
         wiring.connect(m, wiring.flipped(self.map), walker.read)
         taken, state, waited = Signal(command("load"), reset_less=True), Signal(_State), Signal(range(8))
         load, job = taken.body.loada, walker.job.p
@@ -100,7 +103,7 @@ class LoadFront(wiring.Component):
         m.d.comb += [job[name].eq(load[name]) for name in _COPIED]
         with m.Switch(state):
             with m.Case(_State.EMPTY), m.If(self.command.valid & self.command.ready):
-                m.d.sync += [taken.eq(self.command.p), state.eq(_State.CHECK), waited.eq(0)]
+                m.d.sync += [state.eq(_State.CHECK), waited.eq(0)]
             with m.Case(_State.CHECK):
                 m.d.sync += waited.eq(waited + 1)
                 with m.If(waited == LoadFields.latency + 1):
@@ -109,6 +112,7 @@ class LoadFront(wiring.Component):
                 m.d.sync += state.eq(_State.WAIT)
             with m.Case(_State.WAIT), m.If(given):
                 m.d.sync += state.eq(_State.EMPTY)
+        hold(m, self.command.p, taken.as_value(), taken=self.command.valid & self.command.ready, left=given)
         self._ask(m, walker, fields.plan.row_beats, given & ~self.o.p.empty)
         return m
 

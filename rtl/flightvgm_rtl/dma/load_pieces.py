@@ -19,7 +19,7 @@ ROW_BITS = 16  # Bits of the number of 2-byte values of a row.
 def piece(words: int) -> data.StructLayout:
     """A piece: what a buffer takes in a cycle, and what it is of its row and its head.
 
-    A group lies in both halves of ``data``; ``strobe`` marks the values of the row at their places in the word,
+    A group lies in the lower half of ``data``; ``strobe`` marks the values of the row at their places in the word,
     ``mask`` those of the head among the group's. ``place`` is the word in which the piece lies, followed by a
     bit for its half.
     """
@@ -117,15 +117,15 @@ class RowPieces(wiring.Component):
         upper = self.beat.p.data[GROUP_BITS:]
         with m.If(take):
             m.d.sync += low.eq(Mux(half, upper, self.beat.p.data[:GROUP_BITS]))
-        with m.If(take & by_bytes):
+        with m.If(~self.o.valid | self.o.ready):
             m.d.sync += high.eq(upper)
         m.d.comb += [self.o.p[name].eq(held[name]) for name, _ in held.shape() if name != "data"]
-        m.d.comb += self.o.p.data.eq(Cat(low, Mux(by_bytes, high, low)))
+        m.d.comb += self.o.p.data.eq(Cat(low, high))
         return m
 
     def _row(self, m: Module, out: Any, take: Signal, row_last: Signal, by_bytes: Signal, half: Signal) -> None:
         """The values of the row, and where they lie."""
-        left, beats = Signal(ROW_BITS), Signal(12)
+        left, beats = Signal(ROW_BITS, reset_less=True), Signal(12, reset_less=True)
         few = Signal(2 * GROUP)
         m.d.comb += [
             row_last.eq(Mux(by_bytes, left <= 2 * GROUP, left <= GROUP)),
@@ -151,7 +151,7 @@ class RowPieces(wiring.Component):
 
     def _heads(self, m: Module, out: Any, take: Signal, row_last: Signal) -> None:
         """Which head a group belongs to."""
-        heads, left, begun = Signal(7), Signal(13), Signal()
+        heads, left, begun = Signal(7, reset_less=True), Signal(13, reset_less=True), Signal()
         ends = Signal()
         m.d.comb += ends.eq(left <= GROUP)
         with m.If(self.resume | (take & row_last)):

@@ -73,14 +73,16 @@ class RowPlaces(wiring.Component):
         m = Module()
         plan_ = self.plan
         running, step = Signal(), Signal()
-        inner, problem = Signal(COUNT_BITS), Signal(COUNT_BITS)
-        slot, word, base = Signal(SLOT_BITS), Signal(range(self._words)), Signal(range(self._words))
+        inner, problem = (Signal(COUNT_BITS, name=name, reset_less=True) for name in ("inner", "problem"))
+        slot, out = Signal(SLOT_BITS, reset_less=True), Signal(place(self._words), reset_less=True)
+        word, base = (Signal(range(self._words), name=name, reset_less=True) for name in ("word", "base"))
         inner_last, outer_last, wrap = Signal(), Signal(), Signal()
         m.d.comb += [
             inner_last.eq(inner == register(m, (self.count - 1)[:COUNT_BITS], "inner_end")),
             outer_last.eq(problem == register(m, (self.outer - 1)[:COUNT_BITS], "outer_end")),
             wrap.eq(slot == register(m, (plan_.unit - 1)[:SLOT_BITS], "slot_end")),
             step.eq(running & (~self.o.valid | self.o.ready)),
+            self.o.p.eq(out),
         ]
         with m.If(self.start):
             m.d.sync += [
@@ -111,20 +113,20 @@ class RowPlaces(wiring.Component):
         with m.If(step):
             m.d.sync += [
                 self.o.valid.eq(1),
-                self.o.p.slot.eq(slot),
-                self.o.p.word.eq(word),
-                self.o.p.problem_last.eq(inner_last),
-                self.o.p.last.eq(inner_last & outer_last),
+                out.slot.eq(slot),
+                out.word.eq(word),
+                out.problem_last.eq(inner_last),
+                out.last.eq(inner_last & outer_last),
             ]
         with m.Elif(self.o.ready):
             m.d.sync += self.o.valid.eq(0)
-        self._check(m, step, inner_last, wrap, self._table(m, step, inner_last))
+        self._check(m, step, inner_last, wrap, self._table(m, out, step, inner_last))
         return m
 
     def _check(self, m: Module, step: Signal, inner_last: Signal, wrap: Signal, beyond: Value) -> None:
-        """Compare the end of each round with the buffer and the next problem."""
+        """Compare the end of each round with the buffer and the next problem: lines so far of problems and rounds."""
         plan_ = self.plan
-        line, done = Signal(EXTENT_LINES + 1), Signal(EXTENT_LINES + 1)  # Of the problem, and of its rounds so far.
+        line, done = (Signal(EXTENT_LINES + 1, name=name, reset_less=True) for name in ("line", "done"))
         with m.If(self.start):
             m.d.sync += [line.eq(plan_.line), done.eq(0)]
         with m.Elif(step & inner_last):
@@ -147,9 +149,9 @@ class RowPlaces(wiring.Component):
                 self.overlap.eq(self.overlap | wide),
             ]
 
-    def _table(self, m: Module, step: Signal, inner_last: Signal) -> Value:
+    def _table(self, m: Module, out: Any, step: Signal, inner_last: Signal) -> Value:
         """The rotations of the row's position; gives two cycles later whether they end beyond the buffer."""
-        table = Signal(TABLE_BITS)
+        table = Signal(TABLE_BITS, reset_less=True)
         forward = Signal()
         m.d.comb += forward.eq(Mux(self.by_outer, inner_last, 1))
         with m.If(self.start | (step & inner_last & ~self.by_outer)):
@@ -157,7 +159,7 @@ class RowPlaces(wiring.Component):
         with m.Elif(step & forward):
             m.d.sync += table.eq(table + self.plan.head_groups)
         with m.If(step):
-            m.d.sync += self.o.p.table.eq(table)
+            m.d.sync += out.table.eq(table)
         end = register(m, table + self.plan.head_groups, "table_end")
         top = register(m, end + self.rope, "table_top")
         return self.rotates & (top > self._p_words)

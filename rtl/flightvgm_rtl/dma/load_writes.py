@@ -158,20 +158,30 @@ class LoadWrites(wiring.Component):
     def _take(self, m: Module, write: Any) -> None:
         """The write of the source that is granted."""
         piece_, normed_, values_ = self.i_piece.p, self.i_normed.p, self.i_values.p
-        chosen = {name: Signal(write.shape()[name].shape, name=name) for name in ("bank", "word", "data", "strobe")}
+        chosen = {name: Signal(write.shape()[name].shape, name=name) for name in ("bank", "word", "strobe")}
         tag, low = self.i_entry.p.tag, (1 << GROUP) - 1
         halves = Mux(normed_.place[0], low << GROUP, low)
         sources = (
-            (self.i_entry.valid, tag.slot, tag.word, piece_.data, 0),
-            (self.i_normed.valid, normed_.slot, normed_.place[1:], Cat(normed_.values, normed_.values), halves),
-            (self.i_values.valid, values_.slot, values_.word, values_.data, values_.strobe),
-            (Const(1), piece_.slot, piece_.place[1:], piece_.data, piece_.strobe),
+            (self.i_entry.valid, tag.slot, tag.word, 0),
+            (self.i_normed.valid, normed_.slot, normed_.place[1:], halves),
+            (self.i_values.valid, values_.slot, values_.word, values_.strobe),
+            (Const(1), piece_.slot, piece_.place[1:], piece_.strobe),
         )
         for number, (valid, *parts) in enumerate(sources):
             with (m.Elif if number else m.If)(valid):
                 m.d.comb += [signal.eq(part) for signal, part in zip(chosen.values(), parts, strict=True)]
         m.d.comb += [write[name].eq(signal) for name, signal in chosen.items()]
+        lower = Signal(GROUP_BITS)  # A group goes to both halves of its word; an entry needs no data.
+        upper = Mux(self.by_bytes, piece_.data[GROUP_BITS:], lower)
         m.d.comb += [
+            lower.eq(
+                Mux(
+                    self.i_normed.valid,
+                    normed_.values,
+                    Mux(self.i_values.valid, values_.data, piece_.data[:GROUP_BITS]),
+                )
+            ),
+            write.data.eq(Cat(lower, upper)),
             write.entry.eq(Mux(self.i_entry.valid, self.i_entry.p.entry, piece_.data[WORD_BITS - ENTRY_BITS :])),
             write.entry_enable.eq(self.i_entry.valid | self.by_bytes),
             write.kind.eq(Mux(~self.i_entry.valid & ~self.i_normed.valid & self.i_values.valid, Kind.VALUES, Kind.ROW)),
