@@ -190,11 +190,15 @@ class Lines(wiring.Component):
                 self._ram.read_address.eq(Cat(self._word[:4], self._line)),
             ]
             m.next = "SHIFT"
+            with m.If(self.restart):
+                m.next = "ASK_WRITE"
         with m.State("SHIFT"):
             m.d.sync += [self._beat.eq(Cat(self._beat[_WORD:], self._ram.read_data)), self._word.eq(self._word + 1)]
             m.next = "GATHER"
             with m.If(self._word[:3] == _BEAT_WORDS - 1):
                 m.next = "SEND"
+            with m.If(self.restart):
+                m.next = "ASK_WRITE"
         with m.State("SEND"):
             m.d.comb += self.write.beat.valid.eq(~self.restart)
             with m.If(self.write.beat.ready):

@@ -36,7 +36,7 @@ class Table:
 
     def _read(self, now):
         port = self.read
-        if int(self.get(f"{port}__beat__valid").value) and int(self.get(f"{port}__beat__ready").value):
+        if self.offered and int(self.get(f"{port}__beat__ready").value):
             self.beats.popleft()
             self.offered = False
         if int(self.get(f"{port}__request__valid").value) and int(self.get(f"{port}__request__ready").value):
