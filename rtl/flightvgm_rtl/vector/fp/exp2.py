@@ -51,15 +51,12 @@ class Exp2Half(wiring.Component):
         whole, normal = register(m, sooner, "whole"), register(m, is_normal, "normal")
         # Places below those of a normal number.
         subnormal = register(m, Mux(is_normal, 0, sooner - _DROPPED)[:5], "subnormal")
-        wide, lost = Signal(_NODE_BITS), Signal()
-        m.d.comb += wide.eq(value >> subnormal)
-        with m.Switch(subnormal):
-            for places in range(1, _END - _DROPPED):
-                with m.Case(places):
-                    m.d.comb += lost.eq(value[:places].any())
+        wide, kept = Signal(_NODE_BITS), Signal(_NODE_BITS)  # Kept are the bits above the sticky ones.
+        ones = (1 << _NODE_BITS - _DROPPED + 1) - 1
+        m.d.comb += [wide.eq(value >> subnormal), kept.eq(ones << _DROPPED - 1 << subnormal)]
         upper = register(m, wide[_DROPPED:], "upper")
-        half, below = wide[_DROPPED - 1], wide[: _DROPPED - 1].any() | lost
-        increment = register(m, half & (wide[_DROPPED] | below), "increment")
+        half, sticky = register(m, wide[_DROPPED - 1], "half"), register(m, (value & ~kept).any(), "sticky")
+        increment = half & (upper[0] | sticky)
         base = register(m, Mux(normal, (_DROPPED - whole)[:4], 0), "base")
         magnitude = Signal(15)
         m.d.comb += magnitude.eq(Cat(Const(0, 10), base) + upper + increment)
