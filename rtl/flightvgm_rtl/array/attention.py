@@ -25,7 +25,8 @@ class AttentionWalk(wiring.Component):
     Members
     -------
     i : In(stream.Signature(attention()))
-        Attentions with at least one item; without keys there are zeros only.
+        Attentions with at least one item; without keys there are zeros only. The walk reads the payload in place: it
+        stays as it is until ``ready`` returns.
     o : Out(stream.Signature(plan(shape)))
     overrun : Out(1)
         Something lies outside of its buffer.
@@ -46,20 +47,21 @@ class AttentionWalk(wiring.Component):
         m = Module()
         m.submodules.scores = scores = ScoreWalk(shape=self._shape)
         m.submodules.values = values = ValueWalk(shape=self._shape)
-        begin = Signal()
+        idle, begin = Signal(), Signal()
+        m.d.sync += idle.eq(scores.i.ready & values.i.ready & ~begin)
         m.d.comb += [
-            self.i.ready.eq(scores.i.ready & values.i.ready),
-            begin.eq(self.i.valid & self.i.ready),
+            self.i.ready.eq(idle),
+            begin.eq(self.i.valid & idle),
             scores.i.p.eq(self.i.p),
             values.i.p.eq(self.i.p),
-            scores.i.valid.eq(begin & self.i.p.keys.any()),
+            scores.i.valid.eq(begin & self.i.p.some),
             values.i.valid.eq(begin),
             self.overrun.eq(scores.overrun | values.overrun),
         ]
         ahead = Signal(range(SCORE_SLOTS + 1))  # Items whose scores have been given, and not yet P V.
         inside = Signal()  # An item of P V was begun.
-        turn = Signal()  # Scores are next.
-        m.d.comb += turn.eq(~inside & (ahead != SCORE_SLOTS) & ~scores.i.ready)
+        turn = Signal()  # Scores are next; a cycle late, as a walk gives no tile in the two cycles behind one.
+        m.d.sync += turn.eq(~inside & (ahead != SCORE_SLOTS) & ~scores.i.ready)
         with m.If(turn):
             m.d.comb += [self.o.p.eq(scores.o.p), self.o.valid.eq(scores.o.valid), scores.o.ready.eq(self.o.ready)]
         with m.Else():

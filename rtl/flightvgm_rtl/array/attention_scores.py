@@ -27,7 +27,7 @@ class ScoreWalk(wiring.Component):
     Members
     -------
     i : In(stream.Signature(attention()))
-        Attentions with at least one item and one key.
+        Attentions with at least one item and one key; the payload stays as it is until ``ready`` returns.
     o : Out(stream.Signature(plan(shape)))
         ``final`` ends an item.
     overrun : Out(1)
@@ -48,7 +48,7 @@ class ScoreWalk(wiring.Component):
         """Look at the place, give the tile, go on."""
         m = Module()
         shape = self._shape
-        job = Signal(attention(), reset_less=True)
+        job = self.i.p
         loops = ItemLoops(shape.rows)
         q, q_problem, k, k_problem = (
             Signal(WALK_BITS, name=name, reset_less=True) for name in ("q", "q_problem", "k", "k_problem")
@@ -66,10 +66,10 @@ class ScoreWalk(wiring.Component):
             with m.State("IDLE"):
                 m.d.comb += self.i.ready.eq(1)
                 with m.If(self.i.valid):
-                    m.d.sync += [job.eq(self.i.p), first.eq(1), head.eq(0), column.eq(0), keys.eq(self.i.p.keys)]
-                    m.d.sync += loops.begin(self.i.p, self.i.p.heads)
-                    m.d.sync += [word.eq(self.i.p.q) for word in (q, q_problem)]
-                    m.d.sync += [word.eq(self.i.p.k) for word in (k, k_problem)]
+                    m.d.sync += [first.eq(1), head.eq(0), column.eq(0), keys.eq(job.keys)]
+                    m.d.sync += loops.begin(job, job.heads)
+                    m.d.sync += [word.eq(job.q) for word in (q, q_problem)]
+                    m.d.sync += [word.eq(job.k) for word in (k, k_problem)]
                     m.next = "LOOK"
             with m.State("LOOK"):
                 m.d.sync += loops.look()

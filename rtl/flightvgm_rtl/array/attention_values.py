@@ -26,7 +26,7 @@ class ValueWalk(wiring.Component):
     Members
     -------
     i : In(stream.Signature(attention()))
-        Attentions with at least one item.
+        Attentions with at least one item; the payload stays as it is until ``ready`` returns.
     o : Out(stream.Signature(plan(shape)))
         ``final`` ends an item.
     overrun : Out(1)
@@ -47,7 +47,7 @@ class ValueWalk(wiring.Component):
         """Look at the place, give the tile, go on."""
         m = Module()
         shape = self._shape
-        job = Signal(attention(), reset_less=True)
+        job = self.i.p
         loops = ItemLoops(shape.rows)
         place = _Channels(shape)
         first, empty, item = Signal(), Signal(), Signal(2)
@@ -57,7 +57,7 @@ class ValueWalk(wiring.Component):
         next_rows, next_head, next_problem = Signal(OUT_BITS), Signal(OUT_BITS), Signal(OUT_BITS)
         heads = Signal.like(job.heads)  # Without keys a row is one head.
         m.d.comb += [
-            empty.eq(job.keys == 0),
+            empty.eq(~job.some),
             heads.eq(Mux(empty, 1, job.heads)),
             next_rows.eq(out_rows + job.row_step),
             next_problem.eq(out_problem + job.dout),
@@ -67,10 +67,10 @@ class ValueWalk(wiring.Component):
             with m.State("IDLE"):
                 m.d.comb += self.i.ready.eq(1)
                 with m.If(self.i.valid):
-                    m.d.sync += [job.eq(self.i.p), first.eq(1)]
-                    m.d.sync += loops.begin(self.i.p, Mux(self.i.p.keys == 0, 1, self.i.p.heads))
-                    m.d.sync += place.begin(self.i.p)
-                    m.d.sync += [byte.eq(self.i.p.out) for byte in outs]
+                    m.d.sync += first.eq(1)
+                    m.d.sync += loops.begin(job, heads)
+                    m.d.sync += place.begin(job)
+                    m.d.sync += [byte.eq(job.out) for byte in outs]
                     m.next = "LOOK"
             with m.State("LOOK"):
                 m.d.sync += [*loops.look(), *place.look(job)]

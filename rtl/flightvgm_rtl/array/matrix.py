@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -24,6 +24,7 @@ from flightvgm_rtl.buffers.result import READERS, ResultBuffer
 from flightvgm_rtl.control.commands import Increment, command
 from flightvgm_rtl.control.faults import Faults
 from flightvgm_rtl.lib.fault import Fault
+from flightvgm_rtl.lib.reset import add_with_own_reset
 from flightvgm_rtl.vector.epilogue_rows import EpilogueRows
 from flightvgm_rtl.vector.softmax import Softmax
 
@@ -87,11 +88,14 @@ class MatrixUnit(wiring.Component):
         """Place and wire the parts."""
         m = Module()
         shape = self._shape
-        m.submodules.sequencer = sequencer = Sequencer(shape=shape)
-        m.submodules.account = account = Account(shape=shape)
-        m.submodules.dispatch = dispatch = Dispatch(shape=shape, places=_PLACES)
-        m.submodules.ending = ending = MatrixDone()
-        m.submodules.collector = collector = Collector(rows=shape.rows, words=shape.result_words, places=_PLACES)
+        sequencer, account = Sequencer(shape=shape), Account(shape=shape)
+        dispatch, ending = Dispatch(shape=shape, places=_PLACES), MatrixDone()
+        collector = Collector(rows=shape.rows, words=shape.result_words, places=_PLACES)
+        add_with_own_reset(m, "sequencer", sequencer)
+        add_with_own_reset(m, "account", account)
+        add_with_own_reset(m, "dispatch", dispatch)
+        add_with_own_reset(m, "ending", ending)
+        add_with_own_reset(m, "collector", collector)
         wiring.connect(m, wiring.flipped(self.command), sequencer.command)
         wiring.connect(m, sequencer.account, account.i)
         wiring.connect(m, sequencer.o, dispatch.i)
@@ -100,50 +104,55 @@ class MatrixUnit(wiring.Component):
         wiring.connect(m, dispatch.block, collector.block)
         wiring.connect(m, account.o, ending.sum)
         wiring.connect(m, ending.post, wiring.flipped(self.post))
-        beyond = self._results(m, collector, dispatch)
+        epilogue = self._results(m, collector, dispatch)
         m.d.comb += [
             dispatch.written.eq(collector.written),
             dispatch.drained.eq(Cat(result.valid & result.last for result in self.drained[0])),
             ending.written.eq(collector.done),
             self.done.eq(ending.done),
-            sequencer.stop.valid.eq(dispatch.mismatch | collector.overrun | beyond),
+            sequencer.stop.valid.eq(dispatch.mismatch | collector.overrun | epilogue.beyond),
             sequencer.stop.code.eq(Mux(dispatch.mismatch, ErrorCode.RING_MISMATCH, ErrorCode.BUFFER_OVERRUN)),
+            sequencer.stop.pc.eq(Mux(dispatch.mismatch, dispatch.pc, collector.pc)),
             self.busy.eq(sequencer.busy | dispatch.busy | ending.busy),
             self.active.eq(collector.written | dispatch.o.valid & dispatch.o.ready | self.drained[0][0].valid),
         ]
-        self._faults(m, sequencer, beyond)
+        self._faults(m, sequencer, epilogue)
         return m
 
-    def _faults(self, m: Module, sequencer: Sequencer, beyond: Signal) -> None:
+    def _faults(self, m: Module, sequencer: Sequencer, epilogue: EpilogueRows) -> None:
         """Report what the sequencer finds, or factors of results that are no numbers."""
-        m.submodules.origin = origin = MatrixOrigin(segments=self._shape.segments)
+        origin = MatrixOrigin(segments=self._shape.segments, late=epilogue.beyond_latency)
+        add_with_own_reset(m, "origin", origin)
         m.submodules.faults = faults = Faults(sources=2)
         for segment, result in zip(origin.i, self.drained[0], strict=True):
             m.d.comb += segment.eq(result)
         m.d.comb += [
             origin.begins.eq(sequencer.account.valid & sequencer.account.ready),
             origin.command.eq(sequencer.account.p),
-            faults.i[0].valid.eq(beyond),
+            faults.i[0].valid.eq(epilogue.beyond),
             faults.i[0].code.eq(ErrorCode.FIELD_RANGE),
             faults.i[0].pc.eq(origin.pc),
             faults.i[1].eq(sequencer.fault),
             self.fault.eq(faults.o),
         ]
 
-    def _results(self, m: Module, collector: Collector, dispatch: Dispatch) -> Signal:
-        """From sums to the result buffer, by way of the softmax for scores; gives whether a factor was no number."""
+    def _results(self, m: Module, collector: Collector, dispatch: Dispatch) -> EpilogueRows:
+        """From sums to the result buffer, by way of the softmax for scores; gives the epilogue."""
         shape = self._shape
-        m.submodules.epilogue = epilogue = EpilogueRows(
+        epilogue = EpilogueRows(
             rows=shape.rows, columns=shape.columns, segments=shape.segments, gelu_rows=shape.gelu_rows
         )
-        m.submodules.softmax = softmax = Softmax(
+        softmax = Softmax(
             rows=shape.rows,
             columns=shape.columns,
             segments=shape.segments,
             keys=shape.score_keys,
             lanes=shape.exp_lanes,
         )
-        m.submodules.result = result = ResultBuffer(words=shape.result_words)
+        result = ResultBuffer(words=shape.result_words)
+        add_with_own_reset(m, "epilogue", epilogue)
+        add_with_own_reset(m, "softmax", softmax)
+        add_with_own_reset(m, "result", result)
         m.d.comb += [
             softmax.item.eq(dispatch.item),
             softmax.p_free.eq(dispatch.p_free),
@@ -166,4 +175,4 @@ class MatrixUnit(wiring.Component):
             ]
         for outer, inner in zip(self.read, result.read, strict=True):
             wiring.connect(m, wiring.flipped(outer), inner)
-        return epilogue.beyond
+        return epilogue

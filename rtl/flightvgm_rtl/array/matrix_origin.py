@@ -12,12 +12,20 @@ from flightvgm_arch.operations import BY_NAME
 from flightvgm_rtl.array.ports import TileKind, drained
 from flightvgm_rtl.control.commands import PC_BITS, command
 from flightvgm_rtl.lib.fifo import Fifo
+from flightvgm_rtl.vector.flow import history
 
 _DEPTH = 16  # More than begin before the results of the first one are out.
 
 
 class MatrixOrigin(wiring.Component):
-    """Tell the number of the instruction whose results leave the drain.
+    """Tell the number of the instruction whose results left the drain.
+
+    Parameters
+    ----------
+    segments : int
+        Of a row.
+    late : int
+        Cycles since then, at least two.
 
     Members
     -------
@@ -27,10 +35,11 @@ class MatrixOrigin(wiring.Component):
         The instruction.
     i : In(drained()) of each segment of row 0
     pc : Out(24)
-        For the results of row 0; those of other rows are up to a row of the array later.
+        That of the results of row 0 of ``late`` cycles ago.
     """
 
-    def __init__(self, *, segments: int) -> None:
+    def __init__(self, *, segments: int, late: int) -> None:
+        self._late = late
         super().__init__(
             {
                 "begins": In(1),
@@ -58,7 +67,7 @@ class MatrixOrigin(wiring.Component):
         m.d.comb += [
             numbers.i.valid.eq(self.begins & feeds),
             numbers.i.payload.eq(self.command.pc),
-            numbers.o.ready.eq(ends),
+            numbers.o.ready.eq(history(m, ends, self._late - 1, "ended")),
             self.pc.eq(numbers.o.payload),
         ]
         return m

@@ -25,7 +25,8 @@ class ProductWalk(wiring.Component):
     Members
     -------
     i : In(stream.Signature(product()))
-        Products with at least one tile; taken with the last tile of the one before.
+        Products with at least one tile. The walk reads the payload in place: it stays as it is until ``ready`` returns,
+        behind the last tile.
     o : Out(stream.Signature(plan(shape)))
     overrun : Out(1)
         A row lies outside of A, a column outside of B, or a result outside of the result buffer.
@@ -44,14 +45,14 @@ class ProductWalk(wiring.Component):
     def elaborate(self, _platform: Any) -> Module:
         """Look at the place, give the tile, go on."""
         m = Module()
-        job = Signal(product(), reset_less=True)
+        job = self.i.p
         place = _Place(self._shape)
         first = Signal()
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.i.ready.eq(1)
                 with m.If(self.i.valid):
-                    m.d.sync += [job.eq(self.i.p), first.eq(1), *place.begin(self.i.p)]
+                    m.d.sync += [first.eq(1), *place.begin(job)]
                     m.next = "LOOK"
             with m.State("LOOK"):
                 m.d.sync += place.look(job)
@@ -99,8 +100,11 @@ class _Place:
         self.out, self.out0, self.out1, self.out_column = (
             byte(name) for name in ("out", "out_batch0", "out_batch1", "out_column")
         )
-        self.rows_last, self.batch0_last, self.batch1_last, self.columns_last, self.final = (
-            Signal(name=f"{name}_last", reset_less=True) for name in ("rows", "batch0", "batch1", "columns", "all")
+        self.rows_last, self.columns_last, self.final = (
+            Signal(name=f"{name}_last", reset_less=True) for name in ("rows", "columns", "all")
+        )
+        self._to_rows, self._to_batch0, self._to_batch1 = (  # One of them, or ``final``: what follows this tile.
+            Signal(name=f"to_{name}", reset_less=True) for name in ("rows", "batch0", "batch1")
         )
         self.entry, self.a_end, self.b_end = word("a_entry"), word("a_end"), word("b_end")
 
@@ -121,8 +125,9 @@ class _Place:
         rows, batch0, batch1 = self.rows <= self._shape.rows, self.batch0 == 1, self.batch1 == 1
         return [
             self.rows_last.eq(rows),
-            self.batch0_last.eq(batch0),
-            self.batch1_last.eq(batch1),
+            self._to_rows.eq(~rows),
+            self._to_batch0.eq(rows & ~batch0),
+            self._to_batch1.eq(rows & batch0 & ~batch1),
             self.final.eq(rows & batch0 & batch1),
             self.columns_last.eq(self.columns <= self._shape.columns),
             self.entry.eq(self.a + job.entry),
@@ -139,13 +144,13 @@ class _Place:
     def advance(self, m: Module, job: Any) -> None:
         """Step in the innermost loop that has not ended."""
         shape = self._shape
-        with m.If(~self.rows_last):
+        with m.If(self._to_rows):
             m.d.sync += [
                 self.rows.eq(self.rows - shape.rows),
                 self.a.eq(self.a + job.a_pitch),
                 self.out.eq(self.out + job.row_step),
             ]
-        with m.Elif(~self.batch0_last):
+        with m.If(self._to_batch0):
             m.d.sync += [
                 self.rows.eq(job.rows),
                 self.batch0.eq(self.batch0 - 1),
@@ -153,7 +158,7 @@ class _Place:
                 self.b0.eq(self.b0 + job.db0),
                 *(signal.eq(self.out0 + job.dout0) for signal in (self.out, self.out0)),
             ]
-        with m.Elif(~self.batch1_last):
+        with m.If(self._to_batch1):
             m.d.sync += [
                 self.rows.eq(job.rows),
                 self.batch0.eq(job.batch0),
@@ -162,7 +167,7 @@ class _Place:
                 *(signal.eq(self.b1 + job.db1) for signal in (self.b0, self.b1)),
                 *(signal.eq(self.out1 + job.dout1) for signal in (self.out, self.out0, self.out1)),
             ]
-        with m.Else():
+        with m.If(self.final):
             m.d.sync += [
                 self.rows.eq(job.rows),
                 self.batch0.eq(job.batch0),

@@ -61,7 +61,7 @@ class Account(wiring.Component):
         int8 = is_mm & ~mm.flag_fp16
         number, part = Signal(range(_FACTORS)), Signal(range(3))
         total_rows = Signal(_BITS, reset_less=True)
-        macs, spent, padding = Signal(2 * _HALF), Signal(2 * _HALF), Signal(2 * _HALF)
+        macs, spent, padding = (Signal(2 * _HALF, name=name, reset_less=True) for name in ("macs", "spent", "padding"))
         factor = self._factor(m, now, is_mm, int8, part, number, total_rows)
         counts = Mux(
             is_mm,

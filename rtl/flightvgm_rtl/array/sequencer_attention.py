@@ -46,6 +46,7 @@ def attention_job(m: Module, job: Any, body: Any, quotients: list[Any], shape: S
             "dout": body.dout,
             "rows": body.rows,
             "keys": body.keys,
+            "some": body.keys.any(),
             "width": body.heads * body.head_dim,
             "heads": body.heads,
             "head_dim": body.head_dim,

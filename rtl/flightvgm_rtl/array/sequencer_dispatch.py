@@ -12,6 +12,7 @@ from flightvgm_rtl.array.ports import TileKind, tile
 from flightvgm_rtl.array.ring import TILE_BYTE_BITS, RingPort
 from flightvgm_rtl.array.sequencer_ports import KEY_BITS, LINE_BITS, Shape, fill, plan
 from flightvgm_rtl.buffers.collector import result_block
+from flightvgm_rtl.control.commands import PC_BITS
 from flightvgm_rtl.lib.fifo import Fifo
 from flightvgm_rtl.lib.pipeline import delay
 
@@ -25,7 +26,7 @@ Item = data.StructLayout({"valid": 1, "keys": KEY_BITS})
 
 
 class Dispatch(wiring.Component):
-    """Let tiles pass, in order.
+    """Let tiles pass, in order, one in two cycles at most: what a tile needs is looked at in the cycle before.
 
     A tile with results waits for room in the lanes of the collector; the first one on a weight tile for that; the
     first one of scores for a slot of scores, and of P V for the probabilities. Tiles without GELU wait until those
@@ -58,6 +59,8 @@ class Dispatch(wiring.Component):
         Probabilities are no longer read.
     mismatch : Out(1)
         The next weight tile has another size; holds.
+    pc : Out(24)
+        The instruction of the tile that waits.
     busy : Out(1)
         Tiles or blocks are in work.
     """
@@ -79,6 +82,7 @@ class Dispatch(wiring.Component):
                 "p_ready": In(1),
                 "p_free": Out(1),
                 "mismatch": Out(1),
+                "pc": Out(PC_BITS),
                 "busy": Out(1),
             }
         )
@@ -102,7 +106,8 @@ class Dispatch(wiring.Component):
         have = self._ring(m, weights & self.i.valid & self.i.p.first & ready, sent)
         gelu_before = Signal()
         room, in_flight = self._in_flight(m, sent)
-        allowed = Signal()
+        allowed = Signal()  # Of the tile that waits; what it needs stays there, as nobody else takes it.
+        m.d.sync += allowed.eq(self.i.valid & ready & (~(weights & self.i.p.first) | have) & ~sent)
         m.d.comb += [
             ready.eq(
                 room
@@ -111,13 +116,13 @@ class Dispatch(wiring.Component):
                 & ~(value & self.i.p.first & (prepared == 0))
                 & ~(gelu_before & ~self.i.p.tile.tag.gelu & (blocks != 0))
             ),
-            allowed.eq(self.i.valid & ready & (~(weights & self.i.p.first) | have)),
             self.o.valid.eq(allowed & ~self.i.p.empty),
             sent.eq(allowed & (self.o.ready | self.i.p.empty)),
             self.i.ready.eq(sent),
             self.busy.eq((blocks != 0) | in_flight),
             self.item.valid.eq(begins & score),
             self.item.keys.eq(self.i.p.values[:KEY_BITS]),
+            self.pc.eq(self.i.p.pc),
         ]
         with m.If(sent):
             m.d.sync += gelu_before.eq(self.i.p.tile.tag.gelu)
@@ -139,11 +144,11 @@ class Dispatch(wiring.Component):
         line, end = (Signal(range(2 * self._shape.b_words), name=name, reset_less=True) for name in ("line", "end"))
         expected = Signal(TILE_BYTE_BITS, reset_less=True)
         m.d.sync += expected.eq((self.i.p.lines + 1) * (_LINE_BYTES * self._shape.columns))
-        settled = Signal()  # The expected size is that of this tile.
-        m.d.sync += settled.eq(wanted)
+        settled = Signal()  # It is wanted, and the expected size is that of this tile.
+        m.d.sync += settled.eq(wanted & ~sent)
         with m.If(sent):
             m.d.sync += have.eq(0)
-        with m.Elif(wanted & settled & ~have & self.ring.valid & ~self.mismatch):
+        with m.Elif(settled & ~have & self.ring.valid & ~self.mismatch):
             with m.If(self.ring.bytes == expected):
                 m.d.comb += self.ring.take.eq(1)
                 m.d.sync += [have.eq(1), line.eq(self.ring.place), end.eq(self.ring.place + self.i.p.lines)]
@@ -203,6 +208,7 @@ class Dispatch(wiring.Component):
                 "values": self.i.p.values,
                 "zero": self.i.p.empty,
                 "last": tag.last,
+                "pc": self.i.p.pc,
             },
         )
 

@@ -34,10 +34,10 @@ class SerialMultiply(wiring.Component):
         """Add the shifted multiplicand where the factor has a bit, the upper half a cycle later."""
         m = Module()
         factor = Signal(24)
-        low, high = Signal(_HALF), Signal(_HALF)
-        shifted = Signal(2 * _HALF)
+        low, high = Signal(_HALF, reset_less=True), Signal(_HALF, reset_less=True)
+        shifted = Signal(2 * _HALF, reset_less=True)
         carry, late_bit, tail = Signal(), Signal(), Signal()
-        late_high = Signal(_HALF)
+        late_high = Signal(_HALF, reset_less=True)
         total = Signal(_HALF + 1)
         running = Signal()
         m.d.comb += [

@@ -10,6 +10,7 @@ from amaranth.lib import data
 
 from flightvgm_arch.operations import EXTENT_BITS
 from flightvgm_rtl.array.ports import FEED_BITS, Mode, tile
+from flightvgm_rtl.control.commands import PC_BITS
 
 WORD_BYTES = 32
 BANK_WORD_BITS = 19  # Of an address of 24 bits, in words of a single bank.
@@ -80,7 +81,7 @@ def plan(shape: Shape) -> data.StructLayout:
     ``first`` and ``final`` are the first and last tile that use a weight tile, a slot of scores or of
     probabilities. With ``empty`` there is no tile: zeros are written instead, to ``tag.rows`` rows of ``values``
     values. Of a tile of scores ``values`` are the keys of the problem. ``lines`` are the lines of 16 values of a
-    column of a weight tile.
+    column of a weight tile. ``pc`` is that of the instruction.
     """
     return data.StructLayout(
         {
@@ -90,6 +91,7 @@ def plan(shape: Shape) -> data.StructLayout:
             "first": 1,
             "final": 1,
             "empty": 1,
+            "pc": PC_BITS,
         }
     )
 
@@ -129,7 +131,10 @@ def product() -> data.StructLayout:
 
 
 def attention() -> data.StructLayout:
-    """An ATTN in words of a bank: what the walks over its tiles need. ``key_words`` are the words of a channel of V."""
+    """An ATTN in words of a bank: what the walks over its tiles need. ``key_words`` are the words of a channel of V.
+
+    ``some`` says that there are keys.
+    """
     return data.StructLayout(
         {
             "q": BANK_WORD_BITS,
@@ -147,6 +152,7 @@ def attention() -> data.StructLayout:
             "dout": 24,
             "rows": EXTENT_BITS,
             "keys": KEY_BITS,
+            "some": 1,
             "width": 16,
             "heads": 7,
             "head_dim": 9,

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Array, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, ResetSignal, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from flightvgm_rtl.buffers.collector_lane import CollectorLane, PlacedValue
 from flightvgm_rtl.buffers.ports import GRANULES, WORD_BITS
+from flightvgm_rtl.control.commands import PC_BITS
 from flightvgm_rtl.lib.fifo import Fifo
 from flightvgm_rtl.lib.pipeline import register
+from flightvgm_rtl.lib.tree import either
 from flightvgm_rtl.lib.unit import place
 
 BLOCK_ROW_BITS = 7
@@ -25,7 +27,7 @@ def result_block(words: int) -> data.StructLayout:
     """Layout of what a tile writes: ``rows`` rows of ``values`` values.
 
     The first value goes to byte ``out``, which is even; rows lie ``pitch`` words apart. ``zero`` writes zeros that
-    no lane sends. ``last`` ends an instruction. No rows write nothing.
+    no lane sends. ``last`` ends an instruction, whose number is ``pc``. No rows write nothing.
     """
     return data.StructLayout(
         {
@@ -36,6 +38,7 @@ def result_block(words: int) -> data.StructLayout:
             "values": BLOCK_VALUE_BITS,
             "zero": 1,
             "last": 1,
+            "pc": PC_BITS,
         }
     )
 
@@ -69,11 +72,13 @@ class Collector(wiring.Component):
     write : Out(result_write(words))
         To the result buffer.
     written : Out(1)
-        All words of a block are in the result buffer.
+        All words of a block are in the result buffer from the next cycle on.
     done : Out(1)
         With ``written``: the block was the last of an instruction.
     overrun : Out(1)
         A block left the result buffer, which is untouched there; holds.
+    pc : Out(24)
+        The instruction of the block that is in work; it does not change before the last ``overrun`` of it is there.
     busy : Out(1)
         A block is in work or waits.
     """
@@ -88,6 +93,7 @@ class Collector(wiring.Component):
                 "written": Out(1),
                 "done": Out(1),
                 "overrun": Out(1),
+                "pc": Out(PC_BITS),
                 "busy": Out(1),
             }
         )
@@ -98,65 +104,106 @@ class Collector(wiring.Component):
         m.submodules.blocks = blocks = Fifo(result_block(self._words), depth=_BLOCKS, style="distributed")
         wiring.connect(m, wiring.flipped(self.block), blocks.i)
         lanes = [CollectorLane(places=self._places) for _ in range(self._rows)]
+        reset: Value = ResetSignal()
         for row, lane in enumerate(lanes):
-            place(m, platform, f"collector_lane_p{self._places}", lane, f"lane_{row}")
+            place(m, platform, f"collector_lane_p{self._places}", lane, f"lane_{row}", reset=reset)
+            reset = register(m, reset, f"reset_{row}")  # Hops, so that it drives one lane at a time.
             m.d.comb += lane.i.eq(self.i[row])
-        active = Signal()
-        current = Signal(result_block(self._words), reset_less=True)
-        m.d.comb += [self.busy.eq(active | blocks.o.valid), blocks.o.ready.eq(~active)]
-        address = Signal(_WALK_BITS, reset_less=True)
-        # ``current.zero`` for the data alone, which is load enough.
-        blank = Signal(reset_less=True, attrs={"keep": "true"})
+        active, step, leave = Signal(), Signal(), Signal()
+        zero, ending = Signal(reset_less=True), Signal(reset_less=True)
+        at = Signal(self._rows, reset_less=True)  # A bit for the row.
+        ready = Cat(lane.some for lane in lanes) & at
+        walk = _Walk()
+        m.d.comb += [
+            self.busy.eq(active | blocks.o.valid),
+            blocks.o.ready.eq(~active),
+            step.eq(active & ~walk.over & (zero | ready.any())),
+            leave.eq(active & walk.over),
+            *(lane.take.eq(step & ~zero & bit) for lane, bit in zip(lanes, at, strict=True)),
+        ]
         with m.If(~active):
-            m.d.sync += [current.eq(blocks.o.p), address.eq(blocks.o.p.word), active.eq(blocks.o.valid)]
-            m.d.sync += blank.eq(blocks.o.p.zero)
-        self._walk(m, lanes, active, current, address, blank)
+            block = blocks.o.p
+            m.d.sync += [active.eq(blocks.o.valid), zero.eq(block.zero), ending.eq(block.last), self.pc.eq(block.pc)]
+            m.d.sync += at.eq(1)
+            walk.begin(m, block)
+        with m.If(leave):
+            m.d.sync += active.eq(0)
+        with m.If(step):
+            walk.step(m)
+            with m.If(walk.final):
+                m.d.sync += at.eq(at << 1)
+        self._write(m, walk, ~active & blocks.o.valid, step)
+        m.d.comb += self.write.data.eq(register(m, either(lane.o for lane in lanes), "written_data"))
+        m.d.sync += [self.written.eq(leave), self.done.eq(leave & ending)]
         return m
 
-    def _walk(
-        self, m: Module, lanes: list[CollectorLane], active: Signal, current: Any, address: Signal, blank: Signal
-    ) -> None:
-        """Write a word in each cycle in which its lane has one."""
-        row = Signal(range(self._rows + 1))
-        index = Signal(BLOCK_VALUE_BITS)
-        end = Signal(BLOCK_VALUE_BITS + 1)  # Values from the start of the first word to the last value.
-        m.d.comb += end.eq(current.values + current.place - 1)
-        have, step, first, final, leave = (Signal(name=name) for name in ("have", "step", "first", "final", "leave"))
-        m.d.comb += [
-            have.eq(current.zero | Array(lane.o.valid for lane in lanes)[row]),
-            step.eq(active & have & (row != current.rows)),
-            first.eq(index == 0),
-            final.eq(index == end[4:]),
-            leave.eq(active & (row == current.rows)),
-        ]
-        for number, lane in enumerate(lanes):
-            m.d.comb += lane.o.ready.eq(step & ~current.zero & (row == number))
-        start = Signal(GRANULES)
-        stop = Signal(GRANULES)
-        m.d.comb += [
-            start.eq(Mux(first, ((1 << GRANULES) - 1) << current.place, (1 << GRANULES) - 1)),
-            stop.eq(Mux(final, (2 << end[:4]) - 1, (1 << GRANULES) - 1)),
-        ]
-        word = Signal(_WALK_BITS)
-        beyond = Signal()
-        m.d.comb += [word.eq(address + index), beyond.eq(step & (word >= self._words))]
+    def _write(self, m: Module, walk: _Walk, begin: Value, step: Signal) -> None:
+        """Follow the walk a cycle later with the word and its strobes; leave out what lies behind the buffer."""
+        stepped, beyond = Signal(), Signal()
+        m.d.sync += stepped.eq(step)
+        strobe = walk.follow(m, register(m, begin, "begun"), stepped)
+        m.d.comb += beyond.eq(stepped & (walk.word >= self._words))
         with m.If(beyond):
             m.d.sync += self.overrun.eq(1)
-        strobe = Signal(GRANULES)
-        m.d.comb += self.write.strobe.eq(strobe)
-        m.d.sync += [
-            strobe.eq(Mux(step & ~beyond, start & stop, 0)),
-            self.written.eq(leave),
-            self.done.eq(leave & current.last),
-        ]
-        data = Mux(blank, 0, Array(lane.o.p for lane in lanes)[row])
+        strobes = Signal(GRANULES)
+        m.d.sync += strobes.eq(Mux(stepped & ~beyond, strobe, 0))
         m.d.comb += [
-            self.write.word.eq(register(m, word[: len(self.write.word)], "written_word")),
-            self.write.data.eq(register(m, data, "written_data")),
+            self.write.strobe.eq(strobes),
+            self.write.word.eq(register(m, walk.word[: len(self.write.word)], "written_word")),
         ]
-        with m.If(step):
-            m.d.sync += index.eq(Mux(final, 0, index + 1))
+
+
+class _Walk:
+    """Where the walk over the words of a block is: what is left of the row and of the block.
+
+    ``over`` says that no row is left, ``final`` that this word is the last one of its row. ``word`` is the address, and
+    follows a cycle later, so that the decision to step drives little.
+    """
+
+    def __init__(self) -> None:
+        self.word, self._line = (Signal(_WALK_BITS, name=name, reset_less=True) for name in ("at_word", "at_line"))
+        self._pitch = Signal(BLOCK_PITCH_BITS, name="pitch", reset_less=True)
+        self._words, self._left = (Signal(BLOCK_VALUE_BITS, name=name, reset_less=True) for name in ("words", "left"))
+        self._rows = Signal(BLOCK_ROW_BITS, name="rows_left", reset_less=True)
+        self._first, self.over = Signal(name="first", reset_less=True), Signal(name="over", reset_less=True)
+        self._start, self._stop = (Signal(GRANULES, name=name, reset_less=True) for name in ("start", "stop"))
+        self.final = Signal(name="final")
+
+    def begin(self, m: Module, block: Any) -> None:
+        """Go to the first word of a block."""
+        end = Signal(BLOCK_VALUE_BITS + 1)  # Values from the start of the first word to the last value.
+        m.d.comb += end.eq(block.values + block.place - 1)
+        m.d.sync += [
+            self._line.eq(block.word),
+            *(signal.eq(end[4:]) for signal in (self._words, self._left)),
+            self._pitch.eq(block.pitch),
+            self._rows.eq(block.rows),
+            self.over.eq(block.rows == 0),
+            self._start.eq(((1 << GRANULES) - 1) << block.place),
+            self._stop.eq((2 << end[:4]) - 1),
+        ]
+
+    def step(self, m: Module) -> None:
+        """Go to the next word, or to the next row."""
+        m.d.sync += self._left.eq(self._left - 1)
+        with m.If(self.final):
+            m.d.sync += [
+                self._left.eq(self._words),
+                self._rows.eq(self._rows - 1),
+                self.over.eq(self._rows == 1),
+            ]
+
+    def follow(self, m: Module, begun: Signal, stepped: Signal) -> Value:
+        """Take the step of the cycle before; gives the values of its word that belong to the row."""
+        m.d.comb += self.final.eq(self._left == 0)
+        final = register(m, self.final, "final_late")
+        following = Signal(_WALK_BITS)
+        m.d.comb += following.eq(self._line + self._pitch)
+        with m.If(begun):
+            m.d.sync += [self.word.eq(self._line), self._first.eq(1)]
+        with m.If(stepped):
+            m.d.sync += [self.word.eq(self.word + 1), self._first.eq(final)]
             with m.If(final):
-                m.d.sync += [row.eq(row + 1), address.eq(address + current.pitch)]
-        with m.If(leave):
-            m.d.sync += [active.eq(0), row.eq(0)]
+                m.d.sync += [signal.eq(following) for signal in (self.word, self._line)]
+        begins, ends = (~self._first).replicate(GRANULES), (~final).replicate(GRANULES)
+        return (self._start | begins) & (self._stop | ends)

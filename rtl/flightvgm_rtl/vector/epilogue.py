@@ -53,8 +53,10 @@ class EpilogueLane(wiring.Component):
     saturated : Out(1)
         The result saturated.
     beyond : Out(1)
-        A scale or bias of MM8 is 2^48 or more in magnitude, or no number.
+        A scale or bias of MM8 is 2^48 or more in magnitude, or no number; ``beyond_latency`` cycles later.
     """
+
+    beyond_latency = 2
 
     def __init__(self, *, segments: int) -> None:
         self._segments = segments

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Value
+from amaranth.hdl import Const, Module, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -14,6 +14,7 @@ from flightvgm_rtl.lib.pipeline import register
 from flightvgm_rtl.lib.unit import place
 from flightvgm_rtl.vector.epilogue import EpilogueLane, ReciprocalWrite
 from flightvgm_rtl.vector.epilogue_gelu import EpilogueGelu
+from flightvgm_rtl.vector.flow import history
 
 
 class EpilogueRows(wiring.Component):
@@ -34,11 +35,13 @@ class EpilogueRows(wiring.Component):
     saturations : Out
         Results that saturated, a few cycles later.
     beyond : Out(1)
-        A scale or bias was too large or no number; some cycles later, but before its results leave.
+        A scale or bias was too large or no number, in any row: ``beyond_latency`` cycles after the result of row 0.
+        That of row r comes r cycles later, so that all results of an instruction are judged before those of the next.
     """
 
     def __init__(self, *, rows: int, columns: int, segments: int, gelu_rows: int) -> None:
         self._rows, self._columns, self._segments, self._gelu_rows = rows, columns, segments, gelu_rows
+        self.beyond_latency = EpilogueLane.beyond_latency + rows
         super().__init__(
             {
                 "i": In(drained()).array(rows, segments),
@@ -66,7 +69,10 @@ class EpilogueRows(wiring.Component):
             place(m, platform, f"epilogue_gelu_r{len(shared)}_c{self._columns}", unit, f"gelu_{first}")
             for number, lane in enumerate(shared):
                 m.d.comb += [unit.i[number].eq(lane.gelu_o), lane.gelu_i.eq(unit.o[number])]
-        m.d.sync += self.beyond.eq(Cat(lane.beyond for lane in lanes).any())
+        found: Value = Const(0, 1)  # Hops from row to row, as results do.
+        for row, lane in enumerate(lanes):
+            found = history(m, found | lane.beyond, 1, f"beyond_{row}")
+        m.d.comb += self.beyond.eq(found)
         counts: list[Value] = [lane.saturated for lane in lanes]
         level = 0
         while len(counts) > 1:

@@ -47,7 +47,8 @@ class ScoreRow(wiring.Component):
         The score.
     slot : In(range(3))
     most : Out(32)
-        The largest score of the slot, with the other sign; three cycles after it came, or after the slot was named.
+        The largest score of the slot, with the other sign; three cycles after it came, or four after the slot was
+        named, and one more for each time that the segments can be halved.
     """
 
     latency = 2
@@ -125,8 +126,11 @@ class ScoreRow(wiring.Component):
 
     def _most(self, m: Module, largest: list[list[Signal]]) -> Value:
         """Largest score of the named slot, negated."""
+        # A register of this row: one of all would drive too much.
+        named = Signal.like(self.slot, reset_less=True, attrs={"keep": "true"})
+        m.d.sync += named.eq(self.slot)
         orders: list[Value] = [
-            register(m, Array(found)[self.slot], f"of_slot_{segment}") for segment, found in enumerate(largest)
+            register(m, Array(found)[named], f"of_slot_{segment}") for segment, found in enumerate(largest)
         ]
         while len(orders) > 1:
             pairs = [orders[number : number + 2] for number in range(0, len(orders), 2)]

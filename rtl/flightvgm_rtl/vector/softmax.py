@@ -11,7 +11,7 @@ from amaranth.lib.wiring import In, Out
 from flightvgm_rtl.array.ports import TileKind, drained
 from flightvgm_rtl.array.sequencer_dispatch import Item
 from flightvgm_rtl.buffers.bank import ProbabilityEntry, probability_write
-from flightvgm_rtl.lib.pipeline import delay
+from flightvgm_rtl.lib.pipeline import delay, register
 from flightvgm_rtl.lib.unit import place
 from flightvgm_rtl.vector.epilogue import ReciprocalWrite
 from flightvgm_rtl.vector.scores import ScoreRow
@@ -97,15 +97,18 @@ class Softmax(wiring.Component):
                 unit.address.eq(walk.address),
                 unit.slot.eq(control.slot),
             ]
-        chosen = delay(m, walk.row, ScoreRow.latency, "chosen_row")
-        late = Signal.like(walk)
-        m.d.comb += late.eq(delay(m, walk, ScoreRow.latency + SoftmaxLane.latency, "walk_late"))
+        chosen = delay(m, walk.row, ScoreRow.latency - 1, "chosen_row")
+        sooner, late = Signal.like(walk), Signal.like(walk)
+        m.d.comb += [
+            sooner.eq(delay(m, walk, ScoreRow.latency + SoftmaxLane.latency - 1, "walk_sooner")),
+            late.eq(register(m, sooner, "walk_late")),
+        ]
         for number, lane in enumerate(lanes):
             place(m, platform, f"softmax_lane_r{share}", lane, f"lane_{number}")
             own = rows[number * share : (number + 1) * share]
             m.d.comb += [
                 lane.row.eq(chosen),
-                lane.key.eq(late.key),
+                lane.key.eq(sooner.key),
                 *(inner.eq(unit.o) for inner, unit in zip(lane.score, own, strict=True)),
                 *(inner.eq(unit.most) for inner, unit in zip(lane.most, own, strict=True)),
             ]

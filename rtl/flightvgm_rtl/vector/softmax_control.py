@@ -11,6 +11,7 @@ from amaranth.lib.wiring import In, Out
 from flightvgm_rtl.array.sequencer_dispatch import Item
 from flightvgm_rtl.array.sequencer_ports import KEY_BITS
 from flightvgm_rtl.lib.fifo import Fifo
+from flightvgm_rtl.lib.pipeline import register
 from flightvgm_rtl.vector.scores import SLOTS, segment_words
 from flightvgm_rtl.vector.softmax_lane import VALUES, Key
 
@@ -90,7 +91,7 @@ class SoftmaxControl(wiring.Component):
         m = Module()
         m.submodules.items = items = Fifo(KEY_BITS, depth=4, style="distributed")
         scored, free = Signal(range(SLOTS + 1)), Signal(range(P_SLOTS + 1), init=P_SLOTS)
-        begin, step, final = Signal(), Signal(), Signal()
+        begin, ahead, step, final = Signal(), Signal(), Signal(), Signal()
         item, slot, settle = Signal(range(ITEMS)), Signal(range(SLOTS)), Signal(range(_SETTLE + 1))
         m.d.comb += [
             items.i.valid.eq(self.item.valid),
@@ -106,6 +107,7 @@ class SoftmaxControl(wiring.Component):
                     m.d.sync += self.slot.eq(slot)  # Not before: the largest scores of the last item were still used.
                     m.next = "SETTLE"
             with m.State("SETTLE"):
+                m.d.comb += ahead.eq(1)
                 m.d.sync += settle.eq(settle + 1)
                 with m.If(settle == _SETTLE):
                     m.next = "WALK"
@@ -115,12 +117,13 @@ class SoftmaxControl(wiring.Component):
                     m.d.comb += items.o.ready.eq(1)
                     m.d.sync += [item.eq(item + 1), slot.eq(Mux(slot == SLOTS - 1, 0, slot + 1))]
                     m.next = "WAIT"
-        self._keys(m, items.o.p, item, step, final)
+        self._keys(m, items.o.p, item, ahead, step, final)
         return m
 
-    def _keys(self, m: Module, keys: Any, item: Signal, step: Signal, final: Signal) -> None:
+    def _keys(self, m: Module, keys: Any, item: Signal, ahead: Signal, step: Signal, final: Signal) -> None:
         """Count keys, rows, and the places of scores and probabilities."""
-        left = Signal(KEY_BITS)  # Keys behind this one.
+        left = Signal(KEY_BITS, reset_less=True)  # Keys behind this one.
+        others, only = register(m, keys - 1, "others"), register(m, keys == 1, "only")
         row, place, word = Signal.like(self.o.row), Signal(range(VALUES)), Signal.like(self.o.word)
         segment, column, tile = (
             Signal.like(self.o.segment),
@@ -128,14 +131,17 @@ class SoftmaxControl(wiring.Component):
             Signal(range(self._words + 1)),
         )
         apart = Signal(range(self._lanes + 2))
-        first, last, go = Signal(init=1), Signal(), Signal()
+        first, last, go = Signal(init=1), Signal(reset_less=True), Signal()
         m.d.comb += [
-            last.eq(Mux(first, keys == 1, left == 1)),
             go.eq(step & ~(last & (apart != 0))),
             final.eq(go & last & (row == self._rows - 1)),
         ]
         with m.If(apart != 0):
             m.d.sync += apart.eq(apart - 1)
+        with m.If(ahead | go & last):
+            m.d.sync += [left.eq(others), last.eq(only)]
+        with m.Elif(go):
+            m.d.sync += [left.eq(left - 1), last.eq(left == 1)]
         base = Array(number * self._words for number in range(SLOTS))[self.slot]
         m.d.sync += self.o.key.valid.eq(go)
         with m.If(go):
@@ -152,7 +158,7 @@ class SoftmaxControl(wiring.Component):
                 self.o.p_slot.eq(item[0]),
                 self.o.item.eq(item),
             ]
-            m.d.sync += [first.eq(last), left.eq(Mux(first, keys, left) - 1), place.eq(place + 1)]
+            m.d.sync += [first.eq(last), place.eq(place + 1)]
             with m.If(place == VALUES - 1):
                 m.d.sync += word.eq(word + 1)
             m.d.sync += column.eq(column + 1)

@@ -22,6 +22,7 @@ _UNIT_BITS = 25  # A probability of one.
 _ALIGNED_BITS = 22
 _SPLIT = 24
 _PRODUCT_SPLIT = 30
+_OWN = {"keep": "true"}  # Lanes have registers of their own, though they hold the same.
 
 Key = data.StructLayout({"valid": 1, "first": 1, "last": 1, "place": range(VALUES)})
 """What a probability is: the first or last one of a row, and its place in a word."""
@@ -44,11 +45,11 @@ class SoftmaxLane(wiring.Component):
     Members
     -------
     row : In
-        The row of which there is a score.
+        The row of which there is a score in the next cycle.
     score, most : In(32) of each row
         Score, and the largest one with the other sign.
     key : In(Key)
-        What the probability of the score of ``latency`` cycles ago is.
+        What the probability of the score of ``latency - 1`` cycles ago is.
     word : Out(256)
         A word of probabilities, a cycle after its last one.
     total : Out(37)
@@ -77,11 +78,13 @@ class SoftmaxLane(wiring.Component):
     def elaborate(self, _platform: Any) -> Module:
         """Subtract, take the power, then collect."""
         m = Module()
+        row = Signal.like(self.row, reset_less=True, attrs=_OWN)
+        m.d.sync += row.eq(self.row)
         m.submodules.subtract = subtract = FpAdd()
         m.submodules.power = power = Exp2Half()
         m.d.comb += [
-            subtract.i_a.eq(register(m, Array(self.score)[self.row], "chosen_score")),
-            subtract.i_b.eq(register(m, Array(self.most)[self.row], "chosen_most")),
+            subtract.i_a.eq(register(m, Array(self.score)[row], "chosen_score")),
+            subtract.i_b.eq(register(m, Array(self.most)[row], "chosen_most")),
             power.i.eq(subtract.o),
         ]
         self._collect(m, power.o)
@@ -91,12 +94,15 @@ class SoftmaxLane(wiring.Component):
     def _collect(self, m: Module, p: Any) -> None:
         """Join probabilities to words; each one clears the places behind it."""
         word = Signal(Vector(16, VALUES), reset_less=True)
-        with m.If(self.key.valid):
-            for place in range(VALUES):
-                with m.If(self.key.place == place):
-                    m.d.sync += word[place].eq(p)
-                with m.Elif(self.key.place == 0):
-                    m.d.sync += word[place].eq(0)
+        begins = [Signal(name=f"begins_{half}", attrs=_OWN) for half in range(2)]  # One drives too much.
+        mine = Signal(VALUES)
+        m.d.sync += [begin.eq(self.key.valid & (self.key.place == 0)) for begin in begins]
+        m.d.sync += mine.eq(Mux(self.key.valid, 1 << self.key.place, 0))
+        for place in range(VALUES):
+            with m.If(begins[2 * place // VALUES]):
+                m.d.sync += word[place].eq(0 if place else p)
+            with m.Elif(mine[place]):
+                m.d.sync += word[place].eq(p)
         m.d.comb += self.word.eq(word)
 
     def _sum(self, m: Module, p: Any) -> None:
@@ -111,7 +117,7 @@ class SoftmaxLane(wiring.Component):
         m.d.comb += shift.eq(Mux(normal, exponent - 1, 0)[:4])
         units = register(m, (Cat(p[:10], normal, Const(0, 14)) << shift)[:_UNIT_BITS], "units")
         key = Signal(Key)
-        m.d.comb += key.eq(register(m, self.key, "key_late"))
+        m.d.comb += key.eq(delay(m, self.key, 2, "key_late"))
         aligned = units[_UNIT_BITS - _ALIGNED_BITS :]
         even = Signal(_ALIGNED_BITS, reset_less=True)
         with m.If(key.valid & ~key.place[0]):

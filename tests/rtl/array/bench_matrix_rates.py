@@ -8,7 +8,7 @@ from harness.drive import PARAMETERS, start
 from rtl.array.bench_matrix_attention import Case
 from rtl.array.matrix_driver import DEPTH, C, Driver, R, instruction
 
-AROUND = 150  # Cycles of an instruction before its first feed, and behind its last one.
+AROUND = 160  # Cycles of an instruction before its first feed, and behind its last one.
 
 
 @cocotb.test()
