@@ -21,6 +21,7 @@ from flightvgm_rtl.vector.rowscalars import ONE
 
 MINUS_ZERO = 1 << 31
 _SIGN = MINUS_ZERO
+_PART = 4  # Lanes whose parameters one register chooses.
 _READ = ParameterCopy.latency + 1  # Cycles from an address to the parameters in a register.
 
 
@@ -163,9 +164,12 @@ class Modulate(wiring.Component):
                 copy.read_enable.eq(wanted),
                 copy.read_address.eq(delay(m, place, cycles - _READ - 1, f"{name}_address")),
             ]
-            used = history(m, wanted, 1, f"{name}_used")
             value = Signal(Vector(32, self._lanes), name=name, reset_less=True)
-            m.d.sync += value.eq(Mux(used, copy.read_data, Const(neutral * _every(self._lanes), 32 * self._lanes)))
+            for part, low in enumerate(range(0, self._lanes, _PART)):
+                used = Signal(name=f"{name}_used_{part}", attrs={"keep": "true"})
+                m.d.sync += used.eq(wanted)
+                for lane in range(low, min(low + _PART, self._lanes)):
+                    m.d.sync += value[lane].eq(Mux(used, copy.read_data[32 * lane : 32 * lane + 32], neutral))
             found.append(value)
             ends = delay(m, Cat(self.i.p.last, self.i.p.slot), cycles, f"{name}_ends")
             tail = pick(m, self.jobs, ends[1], f"{name}_job").tail
@@ -185,8 +189,3 @@ class _Lane:
         )  # fmt: skip
         for name, part in vars(self).items():
             m.submodules[f"{name}_{number}"] = part
-
-
-def _every(lanes: int) -> int:
-    """A one in the lowest bit of each of ``lanes`` words of 32 bits."""
-    return sum(1 << 32 * lane for lane in range(lanes))
