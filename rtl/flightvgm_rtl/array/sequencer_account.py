@@ -89,7 +89,7 @@ class Account(wiring.Component):
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.i.ready.eq(1)
-                m.d.sync += [now.eq(self.i.p), part.eq(0), spent.eq(0)]
+                m.d.sync += [now.eq(self.i.p), part.eq(0)]
                 with m.If(self.i.valid):
                     m.next = "CLEAR"
             with m.State("CLEAR"):
@@ -114,7 +114,7 @@ class Account(wiring.Component):
                 m.d.sync += [part.eq(part + 1), ends.eq((part == 2) | is_mm)]
                 m.next = "CLEAR"
                 with m.If(part == 0):
-                    m.d.sync += macs.eq(Mux(is_mm, multiply.o, multiply.o << 1))
+                    m.d.sync += [macs.eq(Mux(is_mm, multiply.o, multiply.o << 1)), spent.eq(0)]
                 with m.Else():
                     m.d.sync += Cat(spent[:_HALF], carry).eq(spent[:_HALF] + multiply.o[:_HALF])
                     m.next = "ADD"

@@ -154,19 +154,19 @@ async def faults_stop_the_unit(dut):
 @cocotb.test()
 async def a_factor_without_number_names_its_instruction(dut):
     """The last results of one instruction and the first of the next one leave the array without a gap."""
-    k = 4 * DEPTH * 32
+    k = 4 * DEPTH * 160  # Feeds for long enough that the next instruction is planned.
     for bad in range(2):
         driver, _ = await begin(dut)
         driver.patient = False
         place = address = 0
         commands = []
         for number, inner in enumerate((k, 8)):
-            scale = np.ones(R, np.float32)
+            scale = np.ones(C, np.float32)
             if number == bad:
-                scale[0 if number else -1] = np.nan
+                scale[0 if number else -1] = np.nan  # Of the result that is next to those of the other one.
             q, w = np.ones((R, inner), np.int8), np.ones((C, inner), np.int8)
-            driver.records(address, record_pitch(inner), q, scale)
-            place = driver.weights(place, w, np.ones(C, np.float32), np.zeros(C, np.float32))
+            driver.records(address, record_pitch(inner), q, np.ones(R, np.float32))
+            place = driver.weights(place, w, scale, np.zeros(C, np.float32))
             fields = {"a": address, "a_pitch": record_pitch(inner), "rows": R, "k": inner, "columns": C}
             commands.append(instruction("MM", **fields, out_pitch=fp16_pitch(C), batch0=1, batch1=1, pc=70 + number))
             address += R * record_pitch(inner)
