@@ -24,6 +24,7 @@ depth, never a clock rate. *Packed*: two functions of at most five inputs togeth
 between registers, where wide multiplexers and carries are none; a product that fits a DSP58 is one, and ends a path.
 *Carry*: most carry bits in a stage. *Fan-out*: most cells that any net drives, resets and data too, clocks excluded.
 Bounds: {levels}.
+PE and array, where both LUTs and levels are bounded, are mapped compactly (`-abc9`), everything else for few levels.
 
 A grid of depth 1, that of `TINY`, is listed for the record: no cascade shares the cost of its residues and sums, and
 the bound of LUTs does not hold for it.
@@ -47,7 +48,7 @@ def _measured(part: Part) -> tuple[Part, Measure, str]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnusedElaboratable)
         text = component_verilog(component, "top", vendor=True)
-    mapped = netlist(text, "top")
+    mapped = netlist(text, "top", compact=part.compact)
     details = [*deep_paths(mapped, "top", part.levels)[:_PATHS], *wide_nets(mapped, "top", FAN_OUT)[:_PATHS]]
     print("\n".join((part.name, *(f"    {line}" for line in details))), file=sys.stderr, flush=True)
     return part, measure(mapped, "top"), "-" if latency is None else str(latency)

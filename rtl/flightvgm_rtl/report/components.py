@@ -59,6 +59,8 @@ class Part:
         Most LUT levels.
     per_dsp : bool
         Whether LUTs per DSP58 are bounded.
+
+    PE and array are mapped compactly, with levels to spare; everything else for few levels.
     """
 
     name: str
@@ -66,6 +68,11 @@ class Part:
     throughput: str
     levels: int = LEVELS
     per_dsp: bool = False
+
+    @property
+    def compact(self) -> bool:
+        """Whether it is a part of PE or array."""
+        return self.levels == ARRAY_LEVELS
 
 
 def parts(config: Config) -> tuple[Part, ...]:
@@ -96,6 +103,7 @@ def parts(config: Config) -> tuple[Part, ...]:
             "Feeder",
             lambda: Feeder(a_words=sizes.a_words, b_words=sizes.b_words, depth=depth, least=columns // segments),
             "a feed a cycle",
+            ARRAY_LEVELS,
         ),
         Part(
             "OperandBuffer A",

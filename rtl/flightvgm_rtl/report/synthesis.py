@@ -50,11 +50,21 @@ def version() -> str:
     return " ".join(words[:2])
 
 
-def netlist(verilog: str, top: str) -> dict[str, Any]:
+def netlist(verilog: str, top: str, *, compact: bool = False) -> dict[str, Any]:
     """Flat netlist of a module, mapped to LUTs, carries, multiplexers and flip-flops.
 
     There is no Versal family in Yosys; an adder of two operands takes a LUT a bit on both. A product of signed factors
     of 8 bits up to 27 and 24 is a DSP58.
+
+    Parameters
+    ----------
+    verilog : str
+        Text, as emitted for the device.
+    top : str
+        Module of it.
+    compact : bool
+        Map by estimated delays, which merges more logic into a LUT and leaves paths longer that have time; otherwise
+        each path gets as few LUTs as it can.
 
     Raises
     ------
@@ -69,7 +79,8 @@ def netlist(verilog: str, top: str) -> dict[str, Any]:
         script = (
             f"read_verilog -sv -DSYNTHESIS {source.name}; hierarchy -top {top}; proc; {_KEEP}; "
             f"flatten; opt_expr; opt_clean; wreduce; opt_clean; {_MULTIPLEXERS}; techmap -map {maps.name}; "
-            f"synth_xilinx -family xcup -top {top} -flatten -noiopad -noclkbuf -nodsp -nosrl; write_json {target.name}"
+            f"synth_xilinx -family xcup -top {top} -flatten -noiopad -noclkbuf -nodsp -nosrl"
+            f"{' -abc9' * compact}; write_json {target.name}"
         )
         done = subprocess.run([tool, "-q", "-p", script], capture_output=True, text=True, check=False, cwd=folder)
         if done.returncode:
