@@ -54,7 +54,7 @@ class FrontEnd(Actions):
             issue.place.eq(self._place),
             issue.site.eq(sites.site),
             *(getattr(self, f"to_{queue}").p.eq(getattr(issue, f"to_{queue}")) for queue in ISSUED),
-            *(getattr(self, f"to_{queue}").valid.eq(self._to[place]) for place, queue in enumerate(ISSUED)),
+            *(getattr(self, f"to_{queue}").valid.eq(self._to[place] & self.run) for place, queue in enumerate(ISSUED)),
             self.wait.events.eq(self._word.header.waits),
             self.signal.events.eq(self._word.header.signals),
             self.signal.pc.eq(self.pc),
@@ -163,7 +163,6 @@ class FrontEnd(Actions):
     def _execute(self, m: Module, operands: Operands, sites: SiteSlots) -> None:
         """Execute the front end's instruction, until it is done or refused."""
         m.d.comb += self._write.value.eq(operands.addresses[0])
-        m.d.sync += self._next.eq(Mux(self._jump, self._target, self._after))
         with m.If(self._beyond):
             self._refuse(m, ErrorCode.FIELD_RANGE)
         for name, action in (
@@ -176,7 +175,7 @@ class FrontEnd(Actions):
         with m.If(self._does["SITE"]):
             self._site(m, sites)
         with m.If(self._done):
-            m.d.sync += self._asked.eq(0)
+            m.d.sync += [self._asked.eq(0), self._next.eq(Mux(self._jump, self._target, self._after))]
         with m.If(self._done | self._refused):
             m.d.sync += [self._beyond.eq(0), *(does.eq(0) for does in self._does.values())]
 

@@ -174,7 +174,7 @@ class Lines(wiring.Component):
                 with m.If(self._line == line):
                     m.d.sync += self._valid[line].eq(0)
             m.next = "SETTLE"
-            with m.If(self._fills & self._keeps):
+            with m.If(self._fills & self._keeps & ~self.fault.valid):
                 m.next = "LOW"
 
     def _write_back(self, m: Module) -> None:

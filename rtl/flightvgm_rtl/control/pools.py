@@ -152,9 +152,6 @@ class Pools(wiring.Component):
             m.d.comb += answered.bit_select(self._core, 1).eq(1)
             m.next = "CHOOSE"
 
-    def _of_pool(self, bits: Value, pool: Value) -> Value:
-        return bits.bit_select(pool, 1)
-
     def _decide(self, m: Module) -> None:
         """What becomes of a request; the first cycle reads what is known of its pool."""
         given, is_tile = self._request.open, self._request.operation == PoolOperation.TILE

@@ -28,7 +28,7 @@ class RowBeats(wiring.Component):
     lanes : int
         Values of a group; a power of two of at most 32.
     row_channels : int
-        Most values of a row; two rows fit into the FIFO.
+        Most values of a row; the FIFO has places for two such rows, but for the last few.
 
     Members
     -------

@@ -93,8 +93,10 @@ def pools(base):
     body.append(instruction("MM", rows=Reg(COUNT), batch0=Reg(1), k=4))
     body.append(instruction("LOADA", start=Reg(START), count=Reg(COUNT), outer=1))
     leave = head + 1 + len(body) + 1
-    program.append(instruction("TILE", ["branch"], pool=pool, start=START, count=COUNT, target=leave))
-    return [*program, *body, instruction("LOOP", rd=0, target=head)]
+    tile = {"pool": pool, "start": START, "count": COUNT, "target": leave}
+    program.append(instruction("TILE", ["branch"], signals=[Event(5, 1)], **tile))
+    again = instruction("LOOP", rd=0, target=head, waits=[Event(5, 1)])
+    return [*program, *body, again, instruction("BARRIER", cores=1, waits=[Event(5, 1)])]
 
 
 def program(parts):
@@ -109,12 +111,15 @@ def program(parts):
         elif kind == 2:
             done += pools(len(done))
         elif kind == 3:
-            done.append(instruction("SET", rd=INNER, value=random.randrange(1, 6)))
+            rounds = random.randrange(1, 6)
+            done.append(instruction("SET", rd=INNER, value=rounds))
             head = len(done)
             done += [item for _ in range(random.randrange(1, 4)) for item in (*links(), setting())]
-            done.append(instruction("LOOP", rd=INNER, target=head))
+            done.append(instruction("LOOP", rd=INNER, target=head, signals=[Event(6, 2), Event(7, 1)]))
+            done.append(instruction("BARRIER", cores=1, waits=[Event(6, 2 * rounds), Event(7, rounds)]))
         else:
-            done += [instruction("LOOP", rd=0, target=len(done) + 3), b"\xff" * 64, work()]
+            skip = instruction("LOOP", rd=0, target=len(done) + 3, signals=[Event(6, 1)])
+            done += [skip, b"\xff" * 64, work(), instruction("BARRIER", cores=1, waits=[Event(6, 1)])]
     return [*done, instruction("END")]
 
 
