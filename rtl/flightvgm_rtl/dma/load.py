@@ -11,7 +11,6 @@ from amaranth.lib.wiring import In, Out
 from flightvgm_arch.errors import ErrorCode
 from flightvgm_rtl.buffers.ports import BackPort, operand_write, parameter_write
 from flightvgm_rtl.control.commands import command
-from flightvgm_rtl.dma.hold import hold
 from flightvgm_rtl.dma.load_back import ChannelBack, where
 from flightvgm_rtl.dma.load_front import LoadFront, checked
 from flightvgm_rtl.dma.load_pieces import RowPieces
@@ -20,6 +19,7 @@ from flightvgm_rtl.dma.load_values import ValueWrites
 from flightvgm_rtl.dma.load_writes import LoadWrites
 from flightvgm_rtl.dma.ports import Answer, ReadPort
 from flightvgm_rtl.lib.fault import Fault
+from flightvgm_rtl.lib.hold import hold
 from flightvgm_rtl.lib.reset import add_with_own_reset
 from flightvgm_rtl.vector.headnorm import HeadNorm
 from flightvgm_rtl.vector.heads import HeadEntries

@@ -10,10 +10,10 @@ from amaranth.lib.wiring import In, Out
 
 from flightvgm_arch.isa import REGISTER_BITS
 from flightvgm_rtl.control.commands import command
-from flightvgm_rtl.dma.hold import hold
 from flightvgm_rtl.dma.load_fields import LoadFields, plan
 from flightvgm_rtl.dma.ports import Answer, ReadPort, Request
 from flightvgm_rtl.dma.walker import RowWalker
+from flightvgm_rtl.lib.hold import hold
 from flightvgm_rtl.lib.reset import add_with_own_reset
 
 _COPIED = ("pitch", "start", "count", "stride", "outer", "outer_stride", "map")

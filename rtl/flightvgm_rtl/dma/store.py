@@ -12,13 +12,13 @@ from flightvgm_arch.isa import BY_NAME
 from flightvgm_rtl.buffers.ports import ResultRead
 from flightvgm_rtl.control.commands import PC_BITS, command
 from flightvgm_rtl.dma.answers import error_code
-from flightvgm_rtl.dma.hold import hold
 from flightvgm_rtl.dma.ports import ADDRESS_BITS, Answer, ReadPort, WritePort
 from flightvgm_rtl.dma.store_check import StoreCheck
 from flightvgm_rtl.dma.store_words import StoreWords
 from flightvgm_rtl.dma.walker import RowWalker
 from flightvgm_rtl.lib.fault import Fault
 from flightvgm_rtl.lib.fifo import Fifo
+from flightvgm_rtl.lib.hold import hold
 from flightvgm_rtl.lib.reset import add_with_own_reset
 
 _Written = data.StructLayout({"address": ADDRESS_BITS, "pc": PC_BITS, "last": 1})

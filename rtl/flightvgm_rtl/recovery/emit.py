@@ -14,10 +14,10 @@ from flightvgm_arch.operations import EXTENT_BITS
 from flightvgm_rtl.buffers.ports import GRANULES, operand_write
 from flightvgm_rtl.control.commands import Increment, command
 from flightvgm_rtl.control.ports import CountWrite
-from flightvgm_rtl.dma.hold import hold
 from flightvgm_rtl.dma.ports import BEAT_BITS, BEAT_BYTES, WritePort
 from flightvgm_rtl.lib.fault import Fault
 from flightvgm_rtl.lib.fifo import Fifo
+from flightvgm_rtl.lib.hold import hold
 from flightvgm_rtl.lib.reset import add_with_own_reset
 from flightvgm_rtl.recovery.answers import Answers
 from flightvgm_rtl.recovery.map import Entry, MapWriter

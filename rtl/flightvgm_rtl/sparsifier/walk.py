@@ -11,9 +11,9 @@ from amaranth.lib.wiring import In, Out
 from flightvgm_arch.errors import ErrorCode
 from flightvgm_arch.operations import EXTENT_BITS
 from flightvgm_rtl.control.commands import command
-from flightvgm_rtl.dma.hold import hold
 from flightvgm_rtl.lib.fault import Fault
 from flightvgm_rtl.lib.fifo import Fifo
+from flightvgm_rtl.lib.hold import hold
 from flightvgm_rtl.lib.pipeline import delay, register
 from flightvgm_rtl.sparsifier.odometer import Odometer
 from flightvgm_rtl.sparsifier.plane import PlaneWalk
